@@ -1,0 +1,3 @@
+"""Stagedoor: a model registry whose database is a git repository."""
+
+__version__ = "0.1.0"

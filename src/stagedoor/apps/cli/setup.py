@@ -1,0 +1,41 @@
+"""Commands that set a registry up: init, demo, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stagedoor.apps.cli.main import Door
+from stagedoor.apps.cli.output import echo_json, json_option
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option("--owner", metavar="EMAIL", help="Who owns everything at first (default: git's user.email).")
+@click.option("--name", default="", metavar="NAME", help="The registry's name (default: the folder's).")
+@click.option("--bare", is_flag=True, help="A repository without a checkout, as for a server.")
+@click.option("--object-format", type=click.Choice(["sha1", "sha256"]), default="sha1", show_default=True)
+@json_option
+@click.pass_obj
+def init(
+    door: Door, directory: Path | None, owner: str | None, name: str, bare: bool, object_format: str, as_json: bool
+) -> None:
+    """Make a model registry.
+
+    In a new folder, in an existing repository beside what is there, or in a folder of a monorepo. Nothing that is
+    there is overwritten.
+
+    \b
+    stagedoor init models --owner ann@example.com
+    stagedoor -C monorepo/team-a init
+    """
+    from stagedoor.workflows.initialise import initialise
+
+    place = door.directory / directory if directory else door.directory
+    made = initialise(place, owner=owner or door.email, name=name, bare=bare, object_format=object_format)
+    if as_json:
+        echo_json({"directory": str(made.directory), "root": made.root, "commit": made.commit, "owner": made.owner})
+        return
+    click.echo(f"Made a registry in {made.directory} ({made.commit[:10]}); {made.owner} owns everything in it.")
+    click.echo(f"\nNext: stagedoor -C {place} register NAME --source URI")

@@ -1,0 +1,250 @@
+"""What happened, told in the past tense: the news that activities, notifications and webhooks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from stagedoor.core.diff import (
+    AliasMoved,
+    Change,
+    DescriptionChanged,
+    FactChanged,
+    ModelCreated,
+    ModelDeleted,
+    ModelFactChanged,
+    ModelMoved,
+    ModelRenamed,
+    StageMoved,
+    TagDeleted,
+    TagSet,
+    VersionCreated,
+    VersionDeleted,
+)
+from stagedoor.core.requests import Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed, Step
+from stagedoor.core.spec import NO_STAGE, Version
+from stagedoor.core.trailers import Trailers
+
+KINDS: Final = (
+    "registered_model.created",
+    "registered_model.updated",
+    "registered_model.renamed",
+    "registered_model.deleted",
+    "registered_model_tag.set",
+    "registered_model_tag.deleted",
+    "model_version.created",
+    "model_version.updated",
+    "model_version.transitioned",
+    "model_version.deleted",
+    "model_version_tag.set",
+    "model_version_tag.deleted",
+    "model_version_alias.created",
+    "model_version_alias.deleted",
+    "transition_request.created",
+    "transition_request.updated",
+    "transition_request.approved",
+    "transition_request.changes_requested",
+    "transition_request.rejected",
+    "transition_request.cancelled",
+    "comment.created",
+    "policy.changed",
+    "unreviewed_change",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `commit` is where it is recorded; commit, kind and subject together name it for ever.
+
+    `at` is what the commit claims and orders nothing: events come in the order of main.
+    """
+
+    kind: str
+    subject: str
+    text: str
+    commit: str
+    actor: str
+    at: datetime
+    model: str = ""
+    version: int | None = None
+    from_stage: str = ""
+    to_stage: str = ""
+    request: int | None = None
+    requested_by: str = ""
+    approved_by: tuple[str, ...] = ()
+    comment: str = ""
+    system_comment: str = ""
+    models: tuple[str, ...] = ()
+    versions: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The event's name in a delivery's key."""
+        return f"{self.commit}:{self.kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """The commit on main that changes came with."""
+
+    commit: str
+    actor: str
+    at: datetime
+    trailers: Trailers = Trailers()
+
+
+def events_of(
+    changes: Sequence[Change], other_files: Sequence[str], happening: Happening
+) -> tuple[Event, ...]:
+    """The events that one commit on main stands for, in the order of its changes."""
+    told = [event for change in changes for event in _told(change, changes, happening)]
+    if other_files:
+        listed = ", ".join(other_files[:5]) + (f" and {len(other_files) - 5} more" if len(other_files) > 5 else "")
+        told.append(_event("policy.changed", "policy", f"changed {listed}", happening))
+    return tuple(told)
+
+
+def _event(kind: str, subject: str, done: str, happening: Happening, **more: object) -> Event:
+    trailers = happening.trailers
+    said = f" (request {trailers.request} by {trailers.requested_by})" if trailers.request is not None else ""
+    return Event(
+        kind, subject, f"{happening.actor} {done}{said}", happening.commit, happening.actor, happening.at,
+        request=trailers.request, requested_by=trailers.requested_by, comment=trailers.comment,
+        approved_by=tuple(dict.fromkeys(approval.by for approval in trailers.approved_by)), **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _told(change: Change, changes: Sequence[Change], h: Happening) -> Iterator[Event]:
+    name = change.model
+    match change:
+        case ModelCreated(content=content):
+            yield _event("registered_model.created", name, f"created {name}", h, model=name)
+            for version in content.versions:
+                yield from _version_told(name, version, h)
+            for alias, number in sorted(content.aliases.items()):
+                yield _alias_told(name, alias, None, number, h)
+        case ModelDeleted():
+            yield _event("registered_model.deleted", name, f"deleted {name}", h, model=name)
+        case ModelRenamed(was=was):
+            yield _event("registered_model.renamed", name, f"renamed {was} to {name}", h, model=name)
+        case ModelMoved(was=was):
+            done = f"moved {name} from {was} to {change.path}"
+            yield _event("registered_model.updated", f"{name} path", done, h, model=name)
+        case ModelFactChanged(field="last_version"):
+            return
+        case ModelFactChanged(field=field):
+            yield _event("registered_model.updated", f"{name} {field}", f"changed {field} of {name}", h, model=name)
+        case VersionCreated(content=content):
+            yield from _version_told(name, content, h)
+        case VersionDeleted(version=number):
+            ref = f"{name}/{number}"
+            yield _event("model_version.deleted", ref, f"deleted {ref}", h, model=name, version=number)
+        case StageMoved():
+            yield _stage_told(change, changes, h)
+        case AliasMoved(alias=alias, was=was_number, now=now_number):
+            yield _alias_told(name, alias, was_number, now_number, h)
+        case FactChanged() | DescriptionChanged() | TagSet() | TagDeleted():
+            yield _field_told(change, h)
+        case _:
+            assert_never(change)
+
+
+def _version_told(name: str, version: Version, h: Happening) -> Iterator[Event]:
+    ref, number = f"{name}/{version.version}", version.version
+    yield _event("model_version.created", ref, f"registered {ref}", h, model=name, version=number)
+    if version.stage != NO_STAGE:
+        done = f"moved {ref} from {NO_STAGE} to {version.stage}"
+        yield _event(
+            "model_version.transitioned", ref, done, h,
+            model=name, version=number, from_stage=NO_STAGE, to_stage=version.stage,
+        )  # fmt: skip
+
+
+def _stage_told(change: StageMoved, changes: Sequence[Change], h: Happening) -> Event:
+    ref = f"{change.model}/{change.version}"
+    entering = [
+        other.version
+        for other in changes
+        if isinstance(other, StageMoved) and other.path == change.path and other.now == change.was
+    ]
+    why = ""
+    if entering and change.now == "Archived":
+        why = f"archived because version {entering[0]} came into {change.was}"
+    return _event(
+        "model_version.transitioned", ref, f"moved {ref} from {change.was} to {change.now}", h,
+        model=change.model, version=change.version, from_stage=change.was, to_stage=change.now, system_comment=why,
+    )  # fmt: skip
+
+
+def _alias_told(name: str, alias: str, was: int | None, now: int | None, h: Happening) -> Event:
+    if now is None:
+        done = f"took the alias {alias} off {name}/{was}"
+        return _event("model_version_alias.deleted", f"{name}@{alias}", done, h, model=name, version=was)
+    done = f"pointed {name}@{alias} at version {now}" + (f", before at {was}" if was is not None else "")
+    return _event("model_version_alias.created", f"{name}@{alias}", done, h, model=name, version=now)
+
+
+def _field_told(change: FactChanged | DescriptionChanged | TagSet | TagDeleted, h: Happening) -> Event:
+    ref = change.model if change.version is None else f"{change.model}/{change.version}"
+    entity = "registered_model" if change.version is None else "model_version"
+    match change:
+        case FactChanged(field=field):
+            kind, subject, done = f"{entity}.updated", f"{ref} {field}", f"changed the fact {field} of {ref}"
+        case DescriptionChanged():
+            kind, subject, done = f"{entity}.updated", ref, f"described {ref}"
+        case TagSet(key=key, now=now):
+            shown = now if len(now) <= 60 else f"{now[:57]}..."
+            kind, subject, done = f"{entity}_tag.set", f"{ref} tags.{key}", f"set the tag {key} of {ref} to {shown}"
+        case TagDeleted(key=key):
+            kind, subject, done = f"{entity}_tag.deleted", f"{ref} tags.{key}", f"took the tag {key} off {ref}"
+    return _event(kind, subject, done, h, model=change.model, version=change.version)
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def request_event(
+    request: Request, step: Step, commit: str, versions: tuple[tuple[str, int], ...], models: tuple[str, ...]
+) -> Event | None:
+    """The event that one step of a request stands for; None for a merge, which main tells itself.
+
+    `versions` and `models` are those that the request is about: who follows one of them hears of it.
+    """
+    ref = f"request {request.number}"
+    match step:
+        case Opened():
+            kind, done, said = "transition_request.created", f"opened {ref}: {request.title}", step.body
+        case Pushed():
+            kind, done, said = "transition_request.updated", f"pushed a new head to {ref}", step.why
+        case Reviewed(verdict="approved"):
+            kind, done, said = "transition_request.approved", f"approved {ref}: {request.title}", step.body
+        case Reviewed():
+            kind, done = "transition_request.changes_requested", f"asked for changes in {ref}: {request.title}"
+            said = step.body
+        case Commented():
+            kind, done, said = "comment.created", f"commented on {ref}: {request.title}", step.body
+        case Closed():
+            kind, done = f"transition_request.{step.how}", f"{step.how} {ref}: {request.title}"
+            said = step.body
+        case MergedStep():
+            return None
+        case _:
+            assert_never(step)
+    return Event(
+        kind, ref, f"{step.by} {done}", commit, step.by, step.at, request=request.number, requested_by=request.author,
+        comment=said, models=models, versions=versions, model=models[0] if len(models) == 1 else "",
+        version=versions[0][1] if len(versions) == 1 and len(models) == 1 else None,
+    )  # fmt: skip
+
+
+def unreviewed(happening: Happening, what: Iterable[str], reason: str) -> Event:
+    """A commit that came to main without the agreement it needed."""
+    listed = list(what)
+    shown = "; ".join(listed[:5]) + (f"; and {len(listed) - 5} more" if len(listed) > 5 else "")
+    text = f"{happening.actor} changed main without an approved request: {shown or 'nothing in the registry'}"
+    return Event(
+        "unreviewed_change", "main", text, happening.commit, happening.actor, happening.at,
+        request=happening.trailers.request, requested_by=happening.trailers.requested_by, system_comment=reason,
+    )  # fmt: skip

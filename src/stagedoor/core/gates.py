@@ -1,0 +1,44 @@
+"""Gates: what a version must have before it may be in a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from stagedoor.core.spec import Gate, RegisteredModel, Version, dump
+
+
+def gates_for(gates: tuple[Gate, ...], model: str, stage: str) -> Iterator[Gate]:
+    """The gates that guard a stage of a model. A gate without stages guards every one, None included."""
+    for gate in gates:
+        if (not gate.stages or stage in gate.stages) and any(fnmatchcase(model, glob) for glob in gate.models):
+            yield gate
+
+
+def missing(gate: Gate, model: RegisteredModel, version: Version) -> tuple[str, ...]:
+    """The required fields that are not there, as the gate spells them.
+
+    `description`, `tags.owner`, `metrics.rmse`, `run`, `data`, `signature`, `digest` … speak of the version;
+    `model.description` and `model.tags.team` of the model.
+    """
+    return tuple(field for field in gate.require if not _has(field, model, version))
+
+
+def _has(field: str, model: RegisteredModel, version: Version) -> bool:
+    first, _, rest = field.partition(".")
+    if first == "model":
+        return _found(dump(model), rest)
+    return _found(dump(version), field)
+
+
+def _found(data: Mapping[str, object], field: str) -> bool:
+    """Whether the field is there and says something. A key of a map may hold dots itself."""
+    head, _, rest = field.partition(".")
+    value = data.get(head)
+    if value in (None, "", [], {}):
+        return False
+    if not rest:
+        return True
+    if not isinstance(value, Mapping):
+        return False
+    return value.get(rest) not in (None, "") or _found(value, rest)

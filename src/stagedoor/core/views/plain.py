@@ -1,0 +1,53 @@
+"""Text from strangers made safe to show, and values as plain JSON data."""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from stagedoor.core.spec import Value, dump, format_time
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with control and reordering characters spelt out: it cannot move a terminal's cursor."""
+    return "".join(_spelt(char) if _is_hidden(char) else char for char in text.replace("\n", " ").replace("\t", " "))
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def _spelt(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text` on one line of at most `limit` characters."""
+    line = visible(text)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def number(value: float) -> str:
+    """A metric as people write it: the shortest text that means the same number."""
+    return f"{value:.6g}" if abs(value) >= 1e-4 or value == 0 else repr(value)
+
+
+def jsonable(value: Any) -> Any:
+    """Plain data for JSON. A change or a step says what it is under `type`."""
+    if isinstance(value, Value):
+        return dump(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | set | frozenset):
+        return [jsonable(item) for item in value]
+    return format_time(value) if isinstance(value, datetime) else value

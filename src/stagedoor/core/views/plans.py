@@ -1,0 +1,317 @@
+"""A plan as text, as Markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, assert_never
+
+from stagedoor.core.approval import Ruling, Verdict
+from stagedoor.core.checks import Problem
+from stagedoor.core.diff import (
+    AliasMoved,
+    Change,
+    DescriptionChanged,
+    FactChanged,
+    ModelCreated,
+    ModelDeleted,
+    ModelFactChanged,
+    ModelMoved,
+    ModelRenamed,
+    StageMoved,
+    TagDeleted,
+    TagSet,
+    VersionCreated,
+    VersionDeleted,
+)
+from stagedoor.core.plan import MetricDelta, ModelPlan, Move, Plan
+from stagedoor.core.views.plain import jsonable, number, shortened, visible
+
+# GitHub cuts a comment at 65,536 characters and says nothing; the rest is for a link and a marker
+MARKDOWN_LIMIT = 64_000
+SYMBOLS = {"create": "+", "delete": "-", "change": "~"}
+
+
+def count_line(plan: Plan) -> str:
+    """`Plan: 1 to register, 1 to move, 1 to archive, 0 to delete.`"""
+    counts = dict(plan.counts)
+    other = counts.pop("to change otherwise")
+    parts = [f"{count} {what}" for what, count in counts.items()]
+    return "Plan: " + ", ".join(parts + ([f"{other} to change otherwise"] if other else [])) + "."
+
+
+# --- text -----------------------------------------------------------------------------------------------------------
+
+
+def text(plan: Plan) -> str:
+    """The plan for a terminal, without colours. Lines begin with `+`, `-` or `~` where something changes."""
+    return "\n".join(line.rstrip() for line in _lines(plan)) + "\n"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    if plan.request is not None:
+        yield f"Request {plan.request}: {visible(plan.title)}"
+    yield f"base {plan.base[:10] or 'none'}   head {plan.head[:10] or 'not committed'}   plan {plan.hash[:12]}"
+    yield ""
+    if plan.is_empty:
+        yield "Nothing would change."
+        yield ""
+    for model in plan.models:
+        yield from _model_lines(model)
+    for path in plan.files:
+        yield f"  ~ {visible(path)}"
+    if plan.files:
+        yield ""
+    yield from (f"  ! {visible(conflict)}" for conflict in plan.conflicts)
+    yield from _check_lines(plan.problems)
+    if plan.verdict is not None:
+        yield from verdict_lines(plan.verdict)
+    yield count_line(plan)
+
+
+def _model_lines(model: ModelPlan) -> Iterator[str]:
+    yield f"  {SYMBOLS[model.action]} {visible(model.model)}"
+    for move in model.moves:
+        yield from _move_lines(move)
+    for change in model.changes:
+        symbol, said = said_of(change)
+        yield f"      {symbol} {said}"
+    yield ""
+
+
+def _move_lines(move: Move) -> Iterator[str]:
+    yield f"      ~ version {move.version}: {move.was} → {move.now}"
+    for label, numbers in (("archives", move.archived), ("takes the place of", move.displaced), ("beside", move.stays)):
+        if numbers:
+            yield f"          {label} version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+    if move.compared_with is not None and move.metrics:
+        yield f"          metrics beside version {move.compared_with}:"
+        width = max(len(delta.name) for delta in move.metrics)
+        yield from (f"            {delta_text(delta, width)}" for delta in move.metrics)
+    if move.digest:
+        yield f"          digest {visible(move.digest)}"
+
+
+def delta_text(delta: MetricDelta, width: int = 0) -> str:
+    """`rmse  412.7 → 398.1  (-3.5 %)`."""
+    was = "(none)" if delta.was is None else number(delta.was)
+    now = "(none)" if delta.now is None else number(delta.now)
+    percent = f"  ({delta.percent:+.1f} %)" if delta.percent is not None else ""
+    return f"{visible(delta.name):<{width}}  {was} → {now}{percent}"
+
+
+def said_of(change: Change) -> tuple[str, str]:
+    """The symbol of a change, and the change in a few words, without the model's name."""
+    match change:
+        case ModelCreated(content=content):
+            versions = ", ".join(f"version {v.version} in {v.stage}" for v in content.versions)
+            return "+", f"created{f', with {versions}' if versions else ''}"
+        case ModelDeleted(content=content):
+            return "-", f"deleted, with {len(content.versions)} versions"
+        case ModelMoved():
+            return "~", f"file {visible(change.was)} → {visible(change.path)}"
+        case ModelRenamed():
+            return "~", f"renamed from {visible(change.was)}"
+        case ModelFactChanged():
+            return "~", f"{change.field}: {shortened(str(change.was), 40)} → {shortened(str(change.now), 40)}"
+        case VersionCreated(content=content):
+            return "+", f"version {change.version} from {shortened(content.source, 80)}"
+        case VersionDeleted():
+            return "-", f"version {change.version}"
+        case StageMoved():
+            return "~", f"version {change.version}: {change.was} → {change.now}"
+        case AliasMoved(was=None):
+            return "+", f"alias {visible(change.alias)} → version {change.now}"
+        case AliasMoved(now=None):
+            return "-", f"alias {visible(change.alias)} (was version {change.was})"
+        case AliasMoved():
+            return "~", f"alias {visible(change.alias)}: version {change.was} → version {change.now}"
+        case FactChanged():
+            return "~", f"version {change.version}: the fact {change.field} changes"
+        case DescriptionChanged():
+            return "~", f"{_of(change.version)}description: {shortened(change.now, 60) or '(empty)'}"
+        case TagSet():
+            symbol = "+" if change.was is None else "~"
+            return symbol, f"{_of(change.version)}tag {visible(change.key)}: {shortened(change.now, 60)}"
+        case TagDeleted():
+            return "-", f"{_of(change.version)}tag {visible(change.key)}"
+        case _:
+            assert_never(change)
+
+
+def _of(version: int | None) -> str:
+    return "" if version is None else f"version {version}: "
+
+
+def _check_lines(problems: tuple[Problem, ...]) -> Iterator[str]:
+    if problems:
+        yield "Checks"
+        for problem in problems:
+            yield from problem_lines(problem)
+        yield ""
+
+
+def problem_lines(problem: Problem) -> Iterator[str]:
+    """One problem: what, where, and how to mend it."""
+    mark = "x" if problem.severity == "error" else "!"
+    yield f"  {mark} {problem.code} {visible(problem.what)}"
+    if problem.where:
+        yield f"       at: {visible(problem.where)}"
+    if problem.fix:
+        yield f"      fix: {visible(problem.fix)}"
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[str]:
+    """The verdict tree: each need, the line of CODEOWNERS that rules it, and how it stands."""
+    yield "Approvals"
+    if not verdict.rulings:
+        yield "  (nobody has to agree)"
+    for ruling in verdict.rulings:
+        yield from _ruling_lines(ruling)
+    yield ""
+
+
+def _ruling_lines(ruling: Ruling) -> Iterator[str]:
+    line = f"line {ruling.line}: {' '.join(ruling.owners)}" if ruling.line else "no line of CODEOWNERS"
+    yield f"  [{'x' if ruling.holds else ' '}] {visible(ruling.need.title)}   ({visible(line)})"
+    for why in ruling.need.why[:5]:
+        yield f"        {visible(why)}"
+    if len(ruling.need.why) > 5:
+        yield f"        and {len(ruling.need.why) - 5} more"
+    for who in ruling.approved_by:
+        yield f"        approved by {visible(who)}"
+    for ignored in ruling.ignored:
+        yield f"        not counted: {visible(ignored.by)} {visible(ignored.reason)}"
+    if not ruling.holds:
+        yield f"        needs: {visible(ruling.unblock)}"
+
+
+# --- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def markdown(plan: Plan, limit: int = MARKDOWN_LIMIT) -> str:
+    """The plan as a comment on a pull request, never longer than `limit` characters.
+
+    Where it would be, the details of the last models are left out and counted; checks and the count line stay.
+    """
+    head = [f"### {_md(count_line(plan))}", "", f"Base `{plan.base[:10]}`, head `{plan.head[:10]}`, plan `{plan.hash[:12]}`.", ""]
+    tail = [*_md_conflicts(plan), *md_checks(plan.problems), *_md_verdict(plan.verdict)]
+    room = limit - sum(len(line) + 1 for line in (*head, *tail)) - 200
+    body = _fitting([*map(_md_model, plan.models), *(f"- `~` {_code(path)}\n" for path in plan.files)], room)
+    return "\n".join([*head, *body, *tail]).rstrip() + "\n"
+
+
+def _fitting(blocks: list[str], room: int) -> list[str]:
+    kept: list[str] = []
+    for index, block in enumerate(blocks):
+        room -= len(block) + 1
+        if room < 0:
+            return [*kept, f"… and {len(blocks) - index} more, left out here for their number: `stagedoor plan` shows them.", ""]
+        kept.append(block)
+    return kept
+
+
+def _md_model(model: ModelPlan) -> str:
+    lines = [f"- `{SYMBOLS[model.action]}` **{_md(model.model)}**"]
+    for move in model.moves:
+        lines.append(f"  - version {move.version}: {_md(move.was)} → **{_md(move.now)}**{_md_fate(move)}")
+        lines += [f"    - {_md(delta_text(delta))}" for delta in move.metrics if move.compared_with is not None]
+        if move.digest:
+            lines.append(f"    - digest {_code(move.digest)}")
+    lines += [f"  - `{symbol}` {_md(said)}" for symbol, said in map(said_of, model.changes)]
+    return "\n".join(lines) + "\n"
+
+
+def _md_fate(move: Move) -> str:
+    said = [
+        f"{label} {', '.join(map(str, numbers))}"
+        for label, numbers in (("archives version", move.archived), ("displaces version", move.displaced), ("beside version", move.stays))
+        if numbers
+    ]  # fmt: skip
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _md_conflicts(plan: Plan) -> list[str]:
+    return ["", *(f"- ⚠ {_md(conflict)}" for conflict in plan.conflicts), ""] if plan.conflicts else []
+
+
+def md_checks(problems: tuple[Problem, ...], most: int = 50) -> list[str]:
+    if not problems:
+        return ["No check has anything to say.", ""]
+    lines = ["#### Checks", ""]
+    for problem in problems[:most]:
+        mark = "❌" if problem.severity == "error" else "⚠"
+        where = f" at {_code(problem.where)}" if problem.where else ""
+        fix = f" — {_md(shortened(problem.fix, 200))}" if problem.fix else ""
+        lines.append(f"- {mark} `{problem.code}` {_md(shortened(problem.what, 300))}{where}{fix}")
+    if len(problems) > most:
+        lines.append(f"- … and {len(problems) - most} more")
+    return [*lines, ""]
+
+
+def _md_verdict(verdict: Verdict | None, most: int = 30) -> list[str]:
+    if verdict is None or not verdict.rulings:
+        return []
+    lines = ["#### Approvals", ""]
+    for ruling in verdict.rulings[:most]:
+        state = f"approved by {', '.join(map(_code, ruling.approved_by))}" if ruling.holds else f"**needs** {_md(ruling.unblock)}"
+        lines.append(f"- [{'x' if ruling.holds else ' '}] {_code(ruling.need.title)} — {state}")
+    if len(verdict.rulings) > most:
+        lines.append(f"- … and {len(verdict.rulings) - most} more")
+    return [*lines, ""]
+
+
+def _md(said: str) -> str:
+    """Text from a spec inside Markdown: it formats nothing, links nothing and mentions nobody."""
+    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~" else char for char in visible(said))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+
+
+def _code(said: str) -> str:
+    """Text from a spec in a code span; a longer run of backticks than any in it encloses it."""
+    shown = visible(said)
+    fence = "`" * (1 + max((len(run) for run in _runs(shown)), default=0))
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def _runs(said: str) -> Iterable[str]:
+    run = ""
+    for char in said:
+        run = run + char if char == "`" else ""
+        yield run
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def data(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data. Keys and their order are a promise to scripts."""
+    verdict = plan.verdict
+    return {
+        "request": plan.request,
+        "title": plan.title,
+        "base": plan.base,
+        "head": plan.head,
+        "hash": plan.hash,
+        "counts": plan.counts,
+        "models": [jsonable(model) for model in plan.models],
+        "files": list(plan.files),
+        "conflicts": list(plan.conflicts),
+        "problems": [jsonable(problem) for problem in plan.problems],
+        "approvals": None if verdict is None else [_ruling_data(ruling) for ruling in verdict.rulings],
+        "waiting_for": [] if verdict is None else list(verdict.waiting_for),
+    }
+
+
+def _ruling_data(ruling: Ruling) -> dict[str, Any]:
+    return {
+        "path": ruling.need.title,
+        "why": list(ruling.need.why),
+        "line": ruling.line,
+        "owners": list(ruling.owners),
+        "may_approve": list(ruling.holders),
+        "approved_by": list(ruling.approved_by),
+        "ignored": [{"by": ignored.by, "reason": ignored.reason} for ignored in ruling.ignored],
+        "holds": ruling.holds,
+        "needs": ruling.unblock,
+    }

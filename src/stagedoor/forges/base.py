@@ -1,0 +1,79 @@
+"""What every forge can do with a request. The embedded one, GitHub and GitLab pass the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from stagedoor.core.requests import Request
+
+State = Literal["open", "merged", "closed", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is doing something, and what the name rests on: a claim of the local git, a token, or a signature."""
+
+    email: str
+    name: str
+    identity: Literal["claimed", "token", "signed"] = "claimed"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a merge puts on main: the merged tree, the main it was computed on, the message of the commit."""
+
+    tree: str
+    onto: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Not merged, and nothing is wrong with the call: look at the reason, then try again."""
+
+    reason: str
+
+
+class Forge(Protocol):
+    """Requests, wherever they are kept.
+
+    Every method reads the newest state first and refuses what makes no sense in it: `NotFound` for a number nobody
+    opened, `InvalidState` for a request that is not open, `Conflict` for a head that has moved.
+    """
+
+    def open(self, title: str, body: str, *, base: str, head: str, by: Actor, at: datetime) -> Request:
+        """A new request with the next free number."""
+        ...
+
+    def get(self, number: int) -> Request:
+        """One request as it is now."""
+        ...
+
+    def requests(self, state: State = "open") -> Sequence[Request]:
+        """The requests in a state, newest first."""
+        ...
+
+    def push(self, number: int, *, base: str, head: str, why: str, expected: str, by: Actor, at: datetime) -> Request:
+        """Another head in place of `expected`. Reviews of the old one do not count any more."""
+        ...
+
+    def review(
+        self, number: int, verdict: Literal["approved", "changes_requested"], body: str, *, head: str, by: Actor, at: datetime
+    ) -> Request:
+        """A review of `head`, which has to be the request's head still."""
+        ...
+
+    def comment(self, number: int, body: str, *, by: Actor, at: datetime) -> Request:
+        """Something said on the request, open or not."""
+        ...
+
+    def close(self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime) -> Request:
+        """The request ends without a merge."""
+        ...
+
+    def merge(self, number: int, landing: Landing, *, head: str, by: Actor, at: datetime) -> Request | NotReady:
+        """Land `head` on main, where main is `landing.onto` still; `NotReady` when it has moved."""
+        ...

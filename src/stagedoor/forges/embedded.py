@@ -1,0 +1,231 @@
+"""Requests kept in the repository itself, on refs/pull/N/head and refs/pull/N/meta."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Literal
+
+from stagedoor.core.requests import (
+    Closed,
+    Commented,
+    MergedStep,
+    Opened,
+    Pushed,
+    Request,
+    Reviewed,
+    Step,
+    decode_step,
+    encode_step,
+    fold,
+)
+from stagedoor.errors import BadInput, Conflict, InvalidState, NotFound, Unavailable
+from stagedoor.forges.base import Actor, Landing, NotReady, State
+from stagedoor.gitstore import Entry, Oid, Raced, RefUpdate, Repository, Signature
+
+_TRIES = 200
+MAX_BODY = 65_536
+
+
+class EmbeddedForge:
+    """The forge that needs no server.
+
+    A request is an append-only chain of commits: each adds one file to `events/`, so chains that grew apart on two
+    machines unite without a conflict. A step that speaks of a head has it as a second parent, which keeps it from
+    being collected. Numbers are taken by creating both refs in one transaction.
+    """
+
+    def __init__(self, repository: Repository, prefix: str = "refs/pull/") -> None:
+        self._git = repository
+        self._prefix = prefix
+
+    # --- reading ---
+
+    def get(self, number: int) -> Request:
+        """One request as it is now."""
+        return self._read(number)[0]
+
+    def requests(self, state: State = "open") -> Sequence[Request]:
+        """The requests in a state, newest first."""
+        numbers = sorted((n for n, _ in self._metas()), reverse=True)
+        found = (self.get(number) for number in numbers)
+        return tuple(request for request in found if state in ("all", request.state))
+
+    def steps(self, number: int) -> tuple[tuple[Oid, Step], ...]:
+        """Every step with the commit of the chain that added it, oldest first."""
+        tip = self._meta(number)
+        if tip is None:
+            raise _no_such(number)
+        chain = list(self._git.first_parents(None, tip))
+        known: set[str] = set()
+        found: list[tuple[Oid, Step]] = []
+        for commit in chain:
+            files = self._git.files(commit.oid, "events")
+            for path in sorted(files.keys() - known):
+                found.append((commit.oid, decode_step(self._git.blob(files[path].oid), f"request {number}: {path}")))
+            known |= files.keys()
+        return tuple(found)
+
+    def tips(self) -> dict[int, Oid]:
+        """The newest step's commit of every request: what a reconciler remembers having seen."""
+        return dict(self._metas())
+
+    def _metas(self) -> Iterator[tuple[int, Oid]]:
+        for ref, oid in self._git.refs(self._prefix).items():
+            number, _, what = ref.removeprefix(self._prefix).partition("/")
+            if what == "meta" and number.isascii() and number.isdigit():
+                yield int(number), oid
+
+    def _meta(self, number: int) -> Oid | None:
+        return self._git.tip(f"{self._prefix}{number}/meta")
+
+    def _read(self, number: int) -> tuple[Request, Oid, dict[str, Entry]]:
+        tip = self._meta(number)
+        if tip is None:
+            raise _no_such(number)
+        files = self._git.files(tip, "events")
+        blobs = self._git.blobs(entry.oid for entry in files.values())
+        steps = [decode_step(blobs[files[path].oid], f"request {number}: {path}") for path in sorted(files)]
+        return fold(number, steps), tip, files
+
+    # --- writing ---
+
+    def open(self, title: str, body: str, *, base: str, head: str, by: Actor, at: datetime) -> Request:
+        """A new request with the next free number."""
+        step = Opened(at=at, by=by.email, identity=by.identity, title=_checked(title), body=_checked(body), base=base, head=head)
+        commit = self._commit_step(step, None, {}, (head,), by, f"opened: {title}")
+
+        def take(number: int) -> Sequence[RefUpdate]:
+            return (
+                RefUpdate(f"{self._prefix}{number}/meta", None, commit),
+                RefUpdate(f"{self._prefix}{number}/head", None, head),
+            )
+
+        return self.get(self._git.create_numbered(take, self._prefix))
+
+    def push(self, number: int, *, base: str, head: str, why: str, expected: str, by: Actor, at: datetime) -> Request:
+        """Another head in place of `expected`."""
+        step = Pushed(at=at, by=by.email, identity=by.identity, base=base, head=head, why=_checked(why))
+
+        def updates(request: Request) -> tuple[RefUpdate, ...]:
+            _require_open(request)
+            _require_head(request, expected)
+            return (RefUpdate(f"{self._prefix}{number}/head", request.head, head),)
+
+        return self._append(number, step, by, f"pushed {head[:10]}", updates, (head,))
+
+    def review(
+        self, number: int, verdict: Literal["approved", "changes_requested"], body: str, *, head: str, by: Actor, at: datetime
+    ) -> Request:
+        """A review of `head`, which has to be the request's head still."""
+        step = Reviewed(at=at, by=by.email, identity=by.identity, verdict=verdict, head=head, body=_checked(body))
+
+        def updates(request: Request) -> tuple[RefUpdate, ...]:
+            _require_open(request)
+            _require_head(request, head)
+            return ()
+
+        return self._append(number, step, by, f"{verdict.replace('_', ' ')} {head[:10]}", updates)
+
+    def comment(self, number: int, body: str, *, by: Actor, at: datetime) -> Request:
+        """Something said on the request, open or not."""
+        if not body.strip():
+            raise BadInput("a comment says something", fix="stagedoor comment N TEXT")
+        step = Commented(at=at, by=by.email, identity=by.identity, body=_checked(body))
+        return self._append(number, step, by, "commented", lambda _: ())
+
+    def close(self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime) -> Request:
+        """The request ends without a merge."""
+        step = Closed(at=at, by=by.email, identity=by.identity, how=how, body=_checked(body))
+
+        def updates(request: Request) -> tuple[RefUpdate, ...]:
+            _require_open(request)
+            return ()
+
+        return self._append(number, step, by, how, updates)
+
+    def merge(self, number: int, landing: Landing, *, head: str, by: Actor, at: datetime) -> Request | NotReady:
+        """Land `head` on main: the merge commit and the step that says so appear in one transaction."""
+        request, tip, files = self._read(number)
+        if request.state == "merged" and request.head == head:
+            return request
+        _require_open(request)
+        _require_head(request, head)
+        who = Signature(by.name, by.email, at)
+        commit = self._git.commit(landing.tree, (landing.onto, head), author=who, committer=who, message=landing.message)
+        step = MergedStep(at=at, by=by.email, identity=by.identity, head=head, base=landing.onto, commit=commit)
+        meta = self._commit_step(step, tip, files, (commit,), by, f"merged as {commit[:10]}")
+        try:
+            self._git.publish(
+                (
+                    RefUpdate(self._git.ref, landing.onto, commit),
+                    RefUpdate(f"{self._prefix}{number}/meta", tip, meta),
+                ),
+                f"stagedoor: merge request {number}",
+            )
+        except Raced as raced:
+            return NotReady(f"{', '.join(raced.refs) or 'main'} has moved")
+        return self.get(number)
+
+    def _append(
+        self,
+        number: int,
+        step: Step,
+        by: Actor,
+        subject: str,
+        updates: Callable[[Request], tuple[RefUpdate, ...]],
+        parents: tuple[Oid, ...] = (),
+    ) -> Request:
+        """Add one step, looking again at the request whenever somebody else added one first."""
+        for attempt in range(_TRIES):
+            request, tip, files = self._read(number)
+            more = updates(request)
+            commit = self._commit_step(step, tip, files, parents, by, subject)
+            try:
+                meta = RefUpdate(f"{self._prefix}{number}/meta", tip, commit)
+                self._git.publish((meta, *more), f"stagedoor: request {number} {subject}")
+            except Raced:
+                time.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
+                continue
+            return self.get(number)
+        raise Unavailable(f"request {number} is being written by many at once", fix="try again")
+
+    def _commit_step(
+        self, step: Step, tip: Oid | None, files: dict[str, Entry], parents: tuple[Oid, ...], by: Actor, subject: str
+    ) -> Oid:
+        raw = encode_step(step)
+        # the chain is the order, so a step is called by its place in it and not by a clock
+        sequence = 1 + max((int(path.split("/")[-1][:8]) for path in files), default=0)
+        path = f"events/{sequence:08d}-{hashlib.sha256(raw).hexdigest()[:10]}.json"
+        base = None if tip is None else self._git.commit_info(tip).tree
+        tree = self._git.write_tree(base, {path: raw})
+        who = Signature(by.name, by.email, step.at)
+        above = () if tip is None else (tip,)
+        return self._git.commit(tree, (*above, *parents), author=who, committer=who, message=f"{subject}\n")
+
+
+def _no_such(number: int) -> NotFound:
+    return NotFound(f"there is no request {number}", fix="stagedoor requests --state all lists them")
+
+
+def _require_open(request: Request) -> None:
+    if not request.is_open:
+        how = f"{request.closed_as or request.state} already"
+        raise InvalidState(f"request {request.number} is {how}", fix="open a new request")
+
+
+def _require_head(request: Request, head: str) -> None:
+    if request.head != head:
+        raise Conflict(
+            f"request {request.number} is at {request.head[:10]} by now, not at {head[:10]}",
+            fix=f"look again: stagedoor request show {request.number}",
+        )
+
+
+def _checked(text: str) -> str:
+    if len(text) > MAX_BODY:
+        raise BadInput(f"a text of {len(text):,} characters is too long", fix=f"at most {MAX_BODY:,} characters")
+    return text

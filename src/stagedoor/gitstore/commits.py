@@ -1,0 +1,98 @@
+"""Commit objects: encode ours, and parse whatever history holds."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+from stagedoor.errors import BadInput, BadRepository
+from stagedoor.gitstore.values import CommitInfo, Oid, Signature
+
+_PERSON = re.compile(
+    rb"(?P<name>.*?) ?<(?P<email>[^>]*)>[^0-9-]*(?P<seconds>-?\d+)?(?: (?P<zone>[+-]\d{4,}))?", re.DOTALL
+)
+# What git itself takes off both ends of a name: https://git-scm.com/docs/git-commit-tree
+_CRUD = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
+_LATEST = int(datetime(9999, 12, 30, tzinfo=UTC).timestamp())
+
+
+def encode_commit(tree: Oid, parents: Sequence[Oid], author: Signature, committer: Signature, message: str) -> bytes:
+    if "\0" in message:
+        raise BadInput("a commit message cannot hold a NUL", fix="take it out")
+    head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    head += [f"author {_person(author)}", f"committer {_person(committer)}"]
+    text = "\n".join(head) + "\n\n" + message.rstrip("\n") + "\n"
+    return text.encode("utf-8", "replace")
+
+
+def _person(who: Signature) -> str:
+    name, email = (re.sub(r"[\0\n<>]", "", part).strip(_CRUD) for part in (who.name, who.email))
+    if who.time.tzinfo is None:
+        raise BadInput("a commit needs a time with a time zone")
+    seconds = int(who.time.timestamp())
+    if seconds < 0:
+        raise BadInput("a commit cannot be older than 1970", fix="mend the clock")
+    return f"{name or email or 'unknown'} <{email}> {seconds} {_zone(who.time)}"
+
+
+def _zone(time: datetime) -> str:
+    minutes = round((time.utcoffset() or timedelta()).total_seconds() / 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
+
+
+def parse_commit(oid: Oid, data: bytes) -> CommitInfo:
+    """Never fails on an odd encoding, name or date: history holds them all."""
+    head, _, body = data.partition(b"\n\n")
+    tree, parents, extra = _read_head(head)
+    if not tree:
+        raise BadRepository(f"commit {oid} is damaged", fix="run git fsck")
+    encoding = extra.get(b"encoding", b"utf-8")
+    return CommitInfo(
+        oid=oid,
+        tree=tree,
+        parents=parents,
+        author=_parse_person(extra.get(b"author", b""), encoding),
+        committer=_parse_person(extra.get(b"committer", b""), encoding),
+        message=_decode(body, encoding),
+    )
+
+
+def _read_head(head: bytes) -> tuple[Oid, tuple[Oid, ...], dict[bytes, bytes]]:
+    tree, parents, extra = Oid(""), [], dict[bytes, bytes]()
+    for line in head.split(b"\n"):
+        # A line that begins with a space goes on with a header (a signature, a merged tag): not ours to read.
+        key, _, value = line.partition(b" ")
+        if key == b"tree" and not tree:
+            tree = Oid(value.decode("ascii", "replace"))
+        elif key == b"parent":
+            parents.append(Oid(value.decode("ascii", "replace")))
+        elif key:
+            extra.setdefault(key, value)
+    return tree, tuple(parents), extra
+
+
+def _parse_person(raw: bytes, encoding: bytes) -> Signature:
+    found = _PERSON.match(raw)
+    if found is None:
+        return Signature(_decode(raw, encoding), "", datetime.fromtimestamp(0, UTC))
+    seconds = min(max(int(found["seconds"] or 0), 0), _LATEST)
+    time = datetime.fromtimestamp(seconds, UTC).astimezone(_parse_zone(found["zone"] or b"+0000"))
+    return Signature(_decode(found["name"], encoding), _decode(found["email"], encoding), time)
+
+
+def _parse_zone(raw: bytes) -> timezone:
+    number = int(raw[1:])
+    minutes = (number // 100 * 60 + number % 100) * (-1 if raw[:1] == b"-" else 1)
+    return timezone(timedelta(minutes=minutes)) if abs(minutes) < 24 * 60 else UTC
+
+
+def _decode(raw: bytes, encoding: bytes) -> str:
+    for name in (encoding.decode("ascii", "replace"), "utf-8"):
+        try:
+            if codecs.lookup(name)._is_text_encoding:
+                return raw.decode(name)
+        except (LookupError, ValueError):
+            continue
+    return raw.decode("latin-1")

@@ -1,0 +1,63 @@
+"""First-parent history: the order of events, streamed, and never by a clock."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+
+from stagedoor.errors import BadRepository
+from stagedoor.gitstore.commits import parse_commit
+from stagedoor.gitstore.objects import end, missing, parse_header, read_exactly
+from stagedoor.gitstore.process import Git
+from stagedoor.gitstore.values import CommitInfo, Oid
+
+
+def first_parents(
+    git: Git, since: Oid | None, until: Oid, paths: Sequence[str], read: Callable[[Oid], CommitInfo]
+) -> Iterator[CommitInfo]:
+    """Oldest first, `(since, until]`. Along a single chain rev-list cannot but keep the chain's order."""
+    if since == until:
+        return iter(())
+    if since is not None:
+        _require_chain(git, since, until, read)
+    wanted = () if "" in paths else paths
+    return _stream(git, ["rev-list", "--first-parent", "--reverse", *_range(since, until), "--", *wanted])
+
+
+def _range(since: Oid | None, until: Oid) -> list[str]:
+    return [until] if since is None else [until, f"^{since}"]
+
+
+def _require_chain(git: Git, since: Oid, until: Oid, read: Callable[[Oid], CommitInfo]) -> None:
+    """What rev-list leaves out is all that `since` reaches; only on the chain is that a prefix of it."""
+    listed = git.run("rev-list", "--first-parent", *_range(since, until)).text.split()
+    oldest = read(Oid(listed[-1])) if listed else None
+    if oldest is None or oldest.parents[:1] != (since,):
+        raise BadRepository(
+            f"{since[:12]} is not on the first-parent history of {until[:12]}",
+            fix="the branch was rewritten or this clone is shallow: fetch it in full, or start anew from the beginning",
+        )
+
+
+def _stream(git: Git, listing: list[str]) -> Iterator[CommitInfo]:
+    ids = git.start("--literal-pathspecs", *listing)
+    assert ids.stdout  # noqa: S101 - it is a pipe
+    bodies = git.start("cat-file", "--batch", "--buffer", stdin=ids.stdout.fileno())
+    ids.stdout.close()
+    try:
+        yield from _commits(bodies)
+        if ids.wait() or bodies.wait():
+            raise BadRepository("git could not read the history", where=str(git.git_dir), fix="run git fsck")
+    finally:
+        end(bodies)
+        end(ids)
+
+
+def _commits(bodies: subprocess.Popen[bytes]) -> Iterator[CommitInfo]:
+    assert bodies.stdout  # noqa: S101 - it is a pipe
+    while line := bodies.stdout.readline():
+        oid = Oid(line.split(b" ", 1)[0].decode("ascii"))
+        head = parse_header(line)
+        if head is None:
+            raise missing(oid)
+        yield parse_commit(oid, read_exactly(bodies.stdout, head[1] + 1)[:-1])

@@ -1,0 +1,245 @@
+"""Git objects in and out: in process where that is safe, through git's plumbing everywhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+from stagedoor.errors import BadRepository
+from stagedoor.gitstore.process import Git
+from stagedoor.gitstore.values import Oid
+
+Kind = Literal["commit", "tree", "blob", "tag"]
+KINDS: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
+_NAMES: dict[int, Kind] = {number: kind for kind, number in KINDS.items()}
+_KIND_OF: dict[bytes, Kind] = {kind.encode(): kind for kind in KINDS}
+
+# libgit2 unpacks deltas far more slowly than git does, so many objects are read by git.
+_MANY = 100
+
+
+def oid_of(kind: Kind, data: bytes, object_format: str) -> Oid:
+    digest = hashlib.new(object_format, f"{kind} {len(data)}\0".encode(), usedforsecurity=False)
+    digest.update(data)
+    return Oid(digest.hexdigest())
+
+
+class ObjectStore(Protocol):
+    """What the rest of gitstore asks of an object database."""
+
+    object_format: str
+
+    def read(self, oid: Oid) -> tuple[Kind, bytes]: ...
+    def info(self, oid: Oid) -> tuple[Kind, int] | None: ...
+    def read_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]: ...
+    def info_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, int]]: ...
+    def write_many(self, objects: Sequence[tuple[Kind, bytes]]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Plumbing:
+    """Works in every repository git itself can read. A process a write, one standing process for reads."""
+
+    def __init__(self, git: Git, object_format: str) -> None:
+        self.object_format = object_format
+        self._git = git
+        self._batch: subprocess.Popen[bytes] | None = None
+
+    def read(self, oid: Oid) -> tuple[Kind, bytes]:
+        out = self._ask("contents", oid)
+        head = parse_header(out.readline())
+        if head is None:
+            raise missing(oid, self._git)
+        kind, size = head
+        data = read_exactly(out, size + 1)[:-1]
+        return kind, data
+
+    def info(self, oid: Oid) -> tuple[Kind, int] | None:
+        return parse_header(self._ask("info", oid).readline())
+
+    def read_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        with _Bulk(self._git, "--batch", oids) as out:
+            for oid in oids:
+                head = parse_header(out.readline())
+                if head is None:
+                    raise missing(oid, self._git)
+                yield oid, read_exactly(out, head[1] + 1)[:-1]
+
+    def info_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, int]]:
+        with _Bulk(self._git, "--batch-check", oids) as out:
+            for oid in oids:
+                head = parse_header(out.readline())
+                if head is None:
+                    raise missing(oid, self._git)
+                yield oid, head[1]
+
+    def write_many(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
+        if len(objects) == 1:
+            [(kind, data)] = objects
+            self._git.write("hash-object", "-t", kind, "-w", "--stdin", stdin=data)
+        elif objects:
+            self._git.write("unpack-objects", "-q", stdin=_pack(objects, self.object_format))
+
+    def close(self) -> None:
+        if self._batch is not None:
+            end(self._batch)
+            self._batch = None
+
+    def _ask(self, verb: str, oid: Oid) -> IO[bytes]:
+        if self._batch is None or self._batch.poll() is not None:
+            self.close()
+            self._batch = self._git.start("cat-file", "--batch-command", stdin=subprocess.PIPE)
+        assert self._batch.stdin and self._batch.stdout  # noqa: S101 - both are pipes
+        self._batch.stdin.write(f"{verb} {oid}\n".encode())
+        self._batch.stdin.flush()
+        return self._batch.stdout
+
+
+class InProcess:
+    """libgit2's object database, for ordinary SHA-1 repositories; what it cannot find, git is asked for."""
+
+    object_format = "sha1"
+
+    def __init__(self, objects: Path, fallback: Plumbing, quarantine: str | None = None) -> None:
+        import pygit2
+
+        # Process-wide in libgit2: every loose object is on the disk before its name is given out.
+        pygit2.settings.enable_fsync_gitdir(True)
+        self._odb = pygit2.Odb(str(objects))
+        if quarantine:
+            self._odb.add_disk_alternate(quarantine)
+        self._fallback = fallback
+
+    def read(self, oid: Oid) -> tuple[Kind, bytes]:
+        try:
+            number, data = self._odb.read(oid)
+        except KeyError:
+            return self._fallback.read(oid)
+        return _NAMES[int(number)], data
+
+    def info(self, oid: Oid) -> tuple[Kind, int] | None:
+        try:
+            number, size = self._odb.read_header(oid)
+        except KeyError:
+            return self._fallback.info(oid)
+        return _NAMES[int(number)], size
+
+    def read_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        if len(oids) >= _MANY:
+            yield from self._fallback.read_many(oids)
+        else:
+            yield from ((oid, self.read(oid)[1]) for oid in oids)
+
+    def info_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, int]]:
+        if len(oids) >= _MANY:
+            yield from self._fallback.info_many(oids)
+            return
+        for oid in oids:
+            if (found := self.info(oid)) is None:
+                raise missing(oid)
+            yield oid, found[1]
+
+    def write_many(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
+        for kind, data in objects:
+            self._odb.write(KINDS[kind], data)
+
+    def close(self) -> None:
+        self._fallback.close()
+
+
+def open_store(git: Git, common_dir: Path, config: dict[str, str]) -> ObjectStore:
+    """The fast store where libgit2 does all that git would do, otherwise git."""
+    plumbing = Plumbing(git, config.get("extensions.objectformat", "sha1"))
+    if not _is_ordinary(config):
+        return plumbing
+    try:
+        return InProcess(common_dir / "objects", plumbing, git.environment.get("GIT_QUARANTINE_PATH"))
+    except (OSError, ValueError, KeyError):  # what libgit2 refuses, git may read (its errors are of these kinds)
+        return plumbing
+
+
+def _is_ordinary(config: dict[str, str]) -> bool:
+    known = {"extensions.objectformat", "extensions.worktreeconfig", "extensions.noop"}
+    extensions = {key for key in config if key.startswith("extensions.")}
+    shared = config.get("core.sharedrepository", "false").lower()
+    return (
+        config.get("extensions.objectformat", "sha1") == "sha1"
+        and extensions <= known
+        and not any(key.startswith("remote.") and key.endswith(".promisor") for key in config)
+        # libgit2 does not give a shared repository's folders to the group.
+        and shared in {"false", "umask", "no", "off", "0", "0600"}
+    )
+
+
+def missing(oid: Oid, git: Git | None = None) -> BadRepository:
+    return BadRepository(
+        f"object {oid} is missing",
+        where=str(git.git_dir) if git else None,
+        fix="run git fsck, and fetch it again from a healthy clone",
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.terminate()
+    process.wait()
+
+
+class _Bulk:
+    """`git cat-file` over many ids. The ids come from a file, so that neither side waits for the other."""
+
+    def __init__(self, git: Git, mode: str, oids: Iterable[Oid]) -> None:
+        self._ids = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._ids.write("".join(f"{oid}\n" for oid in oids).encode())
+        self._ids.seek(0)
+        self._process = git.start("cat-file", mode, "--buffer", stdin=self._ids.fileno())
+
+    def __enter__(self) -> IO[bytes]:
+        assert self._process.stdout  # noqa: S101 - it is a pipe
+        return self._process.stdout
+
+    def __exit__(self, *_: object) -> None:
+        end(self._process)
+        self._ids.close()
+
+
+def parse_header(line: bytes) -> tuple[Kind, int] | None:
+    """`<oid> <kind> <size>`, or None for `<oid> missing`."""
+    parts = line.split()
+    if len(parts) != 3 or parts[1] not in _KIND_OF:
+        return None
+    return _KIND_OF[parts[1]], int(parts[2])
+
+
+def read_exactly(out: IO[bytes], size: int) -> bytes:
+    data = out.read(size)
+    if len(data) != size:
+        raise BadRepository("git cat-file ended early", fix="run git fsck")
+    return data
+
+
+def _pack(objects: Sequence[tuple[Kind, bytes]], object_format: str) -> bytes:
+    """A pack without deltas: https://git-scm.com/docs/gitformat-pack"""
+    parts = [struct.pack(">4sII", b"PACK", 2, len(objects))]
+    for kind, data in objects:
+        parts += (_pack_header(KINDS[kind], len(data)), zlib.compress(data, 1))
+    body = b"".join(parts)
+    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
+
+
+def _pack_header(number: int, size: int) -> bytes:
+    byte, size = (number << 4) | (size & 15), size >> 4
+    header = bytearray()
+    while size:
+        header.append(byte | 0x80)
+        byte, size = size & 0x7F, size >> 7
+    header.append(byte)
+    return bytes(header)

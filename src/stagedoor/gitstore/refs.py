@@ -1,0 +1,157 @@
+"""Refs: read in process where they are files, moved only by compare-and-swap in one transaction."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stagedoor.errors import BadInput, BadRepository
+from stagedoor.gitstore.paths import encode
+from stagedoor.gitstore.process import Answer, Git
+from stagedoor.gitstore.values import Oid, Raced, RefUpdate
+
+_HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_BAD_REF = re.compile(r"[\0-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.(/|$)|/$")
+_SYMREF_DEPTH = 5
+_TRIES = 500
+
+
+def is_oid(text: str) -> bool:
+    return _HEX.fullmatch(text) is not None
+
+
+def can_be_said(text: str) -> bool:
+    """Whether it can be given to git at all: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+
+
+def check_ref(ref: str) -> str:
+    if not ref.startswith("refs/") or ref.count("/") < 2 or _BAD_REF.search(ref) or not can_be_said(ref):
+        raise BadInput(f"{ref!r} is not the name of a ref", fix="write it in full, like refs/heads/main")
+    return ref
+
+
+class Refs:
+    """The refs of one repository."""
+
+    def __init__(self, git: Git, common_dir: Path, *, are_files: bool, zero: Oid) -> None:
+        self._git = git
+        self._dir = common_dir
+        self._are_files = are_files
+        self._zero = zero
+
+    def value(self, ref: str) -> Oid | None:
+        """What a full ref points at, or None. No process where refs are plain files."""
+        check_ref(ref)
+        return self._from_files(ref) if self._are_files else self._from_git(ref)
+
+    def _from_files(self, ref: str, depth: int = 0) -> Oid | None:
+        try:
+            text = (self._dir / ref).read_text("utf-8", "replace").strip()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            # Git writes packed-refs before it removes the file, so looking in this order misses nothing.
+            return self._packed(ref)
+        if is_oid(text):
+            return Oid(text)
+        if text.startswith("ref: ") and depth < _SYMREF_DEPTH:
+            return self._from_files(check_ref(text[5:].strip()), depth + 1)
+        raise BadRepository(f"{ref} is damaged", where=str(self._dir / ref), fix="run git fsck")
+
+    def _packed(self, ref: str) -> Oid | None:
+        try:
+            data = (self._dir / "packed-refs").read_bytes()
+        except FileNotFoundError:
+            return None
+        found = re.search(rb"^([0-9a-f]{40,64}) " + re.escape(encode(ref)) + rb"$", data, re.MULTILINE)
+        return Oid(found[1].decode("ascii")) if found else None
+
+    def _from_git(self, ref: str) -> Oid | None:
+        answer = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", ref, ok=(0, 1))
+        return Oid(answer.text.strip()) if answer.code == 0 else None
+
+    def list(self, prefix: str) -> dict[str, Oid]:
+        """Every ref whose name begins with `prefix`, by name."""
+        folder = prefix[: prefix.rindex("/")] if "/" in prefix else prefix
+        if folder != "refs":
+            check_ref(folder + "/x")
+        answer = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", folder)
+        pairs = (line.split(" ", 1) for line in answer.text.splitlines())
+        return {ref: Oid(oid) for oid, ref in pairs if ref.startswith(prefix)}
+
+    def move(self, updates: Sequence[RefUpdate], reason: str, who: tuple[str, str]) -> None:
+        """All of `updates` or none. Raced when a ref is not what was expected."""
+        script = b"".join([b"start\0", *map(self._line, updates), b"prepare\0", b"commit\0"])
+        person = {"GIT_COMMITTER_NAME": who[0], "GIT_COMMITTER_EMAIL": who[1]}
+        answer = self._git.write(
+            *("-c", "core.filesRefLockTimeout=3000", "-c", "core.packedRefsTimeout=5000"),
+            *("update-ref", "-m", " ".join(reason.split()), "--stdin", "-z"),
+            stdin=script,
+            ok=(),
+            env=person,
+        )
+        if answer.code:
+            raise self._refused(updates, answer)
+
+    def _line(self, update: RefUpdate) -> bytes:
+        ref = check_ref(update.ref)
+        for oid in (update.old, update.new):
+            if oid is not None and (not is_oid(oid) or len(oid) != len(self._zero)):
+                raise BadInput(f"{oid!r} is not an object id of this repository")
+        if update.new is None:
+            verb = f"delete {ref}\0{update.old}" if update.old else f"verify {ref}\0{self._zero}"
+        else:
+            verb = f"update {ref}\0{update.new}\0{update.old or self._zero}"
+        return encode(verb) + b"\0"
+
+    def _refused(self, updates: Sequence[RefUpdate], answer: Answer) -> Exception:
+        """Looking again says more than git's sentence: who lost a race, and what is simply refused."""
+        moved = tuple(u.ref for u in updates if self.value(u.ref) != u.old)
+        if moved:
+            return Raced(moved)
+        if "but expected" in answer.err or "reference already exists" in answer.err:
+            return Raced(tuple(u.ref for u in updates))
+        if ".lock': File exists" in answer.err:
+            lock = re.search(r"'([^']*\.lock)': File exists", answer.err)
+            return BadRepository(
+                "another git process holds a ref of this repository",
+                where=lock[1] if lock else str(self._dir),
+                fix="wait for it; if none is running, remove that file",
+            )
+        return self._git.failure(("update-ref",), answer)
+
+
+def create_numbered(
+    make: Callable[[int], Sequence[RefUpdate]],
+    prefix: str,
+    *,
+    existing: Callable[[str], dict[str, Oid]],
+    publish: Callable[[Sequence[RefUpdate]], None],
+) -> int:
+    """Take the next number under `prefix` by creating its refs: whoever creates them first has it."""
+    taken = 0
+    for _ in range(_TRIES):
+        number = 1 + max((_number(ref, prefix) for ref in existing(prefix)), default=0)
+        if number == taken:  # nobody took it, so it was another of the refs that was there already
+            break
+        updates = make(number)
+        if any(u.old is not None for u in updates) or not any(_number(u.ref, prefix) == number for u in updates):
+            raise BadInput(f"number {number} under {prefix} is taken by creating its refs, and nothing else")
+        try:
+            publish(updates)
+        except Raced:
+            taken = number
+            time.sleep(random.uniform(0, 0.01))  # noqa: S311 - only to fall out of step
+        else:
+            return number
+    raise Raced((prefix,))
+
+
+def _number(ref: str, prefix: str) -> int:
+    found = re.match(r"([1-9]\d*)(?=/|$)", ref.removeprefix(prefix)) if ref.startswith(prefix) else None
+    return int(found[1]) if found else 0

@@ -1,0 +1,341 @@
+"""A git repository as the registry's database: read at a commit, write by compare-and-swap."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, overload
+
+from stagedoor.errors import AlreadyExists, BadInput, BadRepository, NotFound
+from stagedoor.gitstore import checkout, discovery, history
+from stagedoor.gitstore.commits import encode_commit, parse_commit
+from stagedoor.gitstore.discovery import Place
+from stagedoor.gitstore.merges import Merger
+from stagedoor.gitstore.objects import Kind, missing, oid_of, open_store
+from stagedoor.gitstore.process import Git, require_git
+from stagedoor.gitstore.refs import Refs, can_be_said, create_numbered, is_oid
+from stagedoor.gitstore.trees import Trees
+from stagedoor.gitstore.values import (
+    CommitInfo,
+    Entry,
+    FileChange,
+    MergeConflict,
+    Merged,
+    Oid,
+    RefUpdate,
+    Signature,
+    TooBig,
+)
+
+
+class Repository:
+    """One repository. Not for two threads at a time: open one for each, and close it."""
+
+    def __init__(self, place: Place, *, registry: str | None = None, branch: str | None = None) -> None:
+        self._place = place
+        self._git = Git(place.git_dir, place.git_dir)
+        self._config = discovery.read_config(self._git)
+        self._store = open_store(self._git, place.common_dir, self._config)
+        self._trees = Trees(self._store)
+        self._refs = Refs(
+            self._git,
+            place.common_dir,
+            are_files="extensions.refstorage" not in self._config,
+            zero=Oid("0" * (40 if place.object_format == "sha1" else 64)),
+        )
+        try:
+            self.branch, self.root = self._choose(registry, branch)
+        except BaseException:
+            self.close()
+            raise
+
+    def _choose(self, registry: str | None, branch: str | None) -> tuple[str, str]:
+        self.branch: str = discovery.check_branch(
+            branch or self._config.get("stagedoor.branch") or self._usual_branch()
+        )
+        return self.branch, self._choose_root(registry)
+
+    @classmethod
+    def open(cls, directory: Path, *, registry: str | None = None, branch: str | None = None) -> Self:
+        return cls(discovery.locate(directory), registry=registry, branch=branch)
+
+    @classmethod
+    def init(cls, directory: Path, *, bare: bool, branch: str = "main", object_format: str = "sha1") -> Self:
+        require_git()
+        discovery.check_branch(branch)
+        if (directory / ".git").exists() or (directory / "objects").is_dir():
+            raise AlreadyExists(f"{directory} is a git repository already", fix="use it as it is")
+        directory.mkdir(parents=True, exist_ok=True)
+        kind = ["--bare"] if bare else []
+        Git(directory).run("init", "-q", *kind, f"--initial-branch={branch}", f"--object-format={object_format}")
+        return cls.open(directory, branch=branch)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # The place
+
+    @property
+    def git_dir(self) -> Path:
+        return self._place.git_dir
+
+    @property
+    def common_dir(self) -> Path:
+        return self._place.common_dir
+
+    @property
+    def work_tree(self) -> Path | None:
+        return self._place.work_tree
+
+    @property
+    def is_bare(self) -> bool:
+        return self._place.is_bare
+
+    @property
+    def object_format(self) -> str:
+        return self._place.object_format
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.branch}"
+
+    def state_dir(self) -> Path:
+        """For secrets, the index and locks: beside the objects, never committed, for this user's eyes only."""
+        state = self.common_dir / "stagedoor"
+        state.mkdir(mode=0o700, exist_ok=True)
+        return state
+
+    def config(self, key: str) -> str | None:
+        """A git setting as it was when the repository was opened."""
+        section, _, name = key.rpartition(".")
+        head, dot, subsection = section.partition(".")
+        return self._config.get(f"{head.lower()}{dot}{subsection}.{name.lower()}")
+
+    def set_config(self, key: str, value: str) -> None:
+        self._git.run("config", "--local", key, value)
+        self._config = discovery.read_config(self._git)
+
+    def identity(self) -> tuple[str, str] | None:
+        """Who git thinks is here. A claim, not a proof; None where git would have to guess."""
+        env = self._git.environment
+        name = env.get("GIT_AUTHOR_NAME") or self.config("author.name") or self.config("user.name")
+        email = env.get("GIT_AUTHOR_EMAIL") or self.config("author.email") or self.config("user.email")
+        email = email or env.get("EMAIL")
+        return (name, email) if name and email else None
+
+    def _usual_branch(self) -> str:
+        for name in ("main", "master"):
+            if self._refs.value(f"refs/heads/{name}"):
+                return name
+        head = self._git.run("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1))
+        return head.text.strip() or "main"
+
+    def _choose_root(self, registry: str | None) -> str:
+        chosen = registry if registry is not None else self.config("stagedoor.root")
+        if chosen is not None:
+            return discovery.clean_root(chosen)
+        return discovery.find_root(self._trees, self.tip(), self._place)
+
+    # Revisions
+
+    def tip(self, ref: str | None = None) -> Oid | None:
+        return self._refs.value(ref or self.ref)
+
+    def resolve(self, rev: str) -> Oid:
+        """The commit a person means. The registry's branch wins over a tag that borrows its name."""
+        if rev in (self.branch, self.ref) and (tip := self.tip()):
+            return tip
+        if not rev or rev.startswith(("-", ":")) or not can_be_said(rev):
+            raise self._unknown(rev)
+        answer = self._git.run(*("rev-parse", "--verify", "--quiet", "--end-of-options", rev + "^{commit}"), ok=())
+        found = answer.text.strip()
+        if answer.code or not is_oid(found):
+            raise self._unknown(rev)
+        return Oid(found)
+
+    def _unknown(self, rev: str) -> NotFound:
+        fix = "name a branch, a tag or a commit of this repository"
+        if self.is_shallow:
+            fix += "; this clone is shallow: git fetch --unshallow brings the rest"
+        return NotFound(f"there is no revision {rev!r}", fix=fix)
+
+    @property
+    def is_shallow(self) -> bool:
+        return (self.common_dir / "shallow").exists()
+
+    @property
+    def is_partial(self) -> bool:
+        return self._promisor() is not None
+
+    def _promisor(self) -> str | None:
+        """The remote that keeps what a partial clone left out."""
+        for key in self._config:
+            if key.startswith("remote.") and key.endswith((".promisor", ".partialclonefilter")):
+                return key.removeprefix("remote.").rpartition(".")[0]
+        return self._config.get("extensions.partialclone")
+
+    def require_history(self) -> None:
+        """Refuse rather than answer wrongly about a past that is not here."""
+        if self.is_shallow:
+            raise BadRepository(
+                "this clone is shallow: its history is cut off",
+                where=str(self.git_dir),
+                fix="git fetch --unshallow (in CI: check out with fetch-depth: 0)",
+            )
+        if remote := self._promisor():
+            raise BadRepository(
+                "this clone is partial: some of its files are only on the remote",
+                where=str(self.git_dir),
+                fix=f"clone it without --filter, or: git fetch --refetch --no-filter {remote} && "
+                f"git config --unset remote.{remote}.promisor; "
+                f"git config --unset remote.{remote}.partialclonefilter; git config --unset extensions.partialclone",
+            )
+
+    def merge_base(self, a: Oid, b: Oid) -> Oid | None:
+        bases = self._bases(a, b)
+        return bases[0] if bases else None
+
+    def _bases(self, a: Oid, b: Oid) -> tuple[Oid, ...]:
+        answer = self._git.run("merge-base", "--all", "--end-of-options", a, b, ok=(0, 1))
+        bases = tuple(Oid(line) for line in answer.text.split())
+        if not bases and self.is_shallow:
+            self.require_history()
+        return bases
+
+    def is_ancestor(self, a: Oid, b: Oid) -> bool:
+        found = self._git.run("merge-base", "--is-ancestor", "--end-of-options", a, b, ok=(0, 1)).code == 0
+        if not found and self.is_shallow:
+            self.require_history()
+        return found
+
+    # Reading: never a work tree
+
+    def files(self, commit: Oid, under: str = "") -> dict[str, Entry]:
+        """Every file, symlink and submodule below a folder, by its path from the repository's top."""
+        return self._trees.files(commit, under)
+
+    def entry(self, commit: Oid, path: str) -> Entry | None:
+        return self._trees.entry(commit, path)
+
+    def blob(self, oid: Oid, *, max_bytes: int | None = None) -> bytes:
+        if max_bytes is not None and (size := self.blob_size(oid)) > max_bytes:
+            raise TooBig(oid, size, max_bytes)
+        return self._store.read(oid)[1]
+
+    def blob_size(self, oid: Oid) -> int:
+        if (found := self._store.info(oid)) is None:
+            raise missing(oid, self._git)
+        return found[1]
+
+    @overload
+    def blobs(self, oids: Iterable[Oid]) -> dict[Oid, bytes]: ...
+    @overload
+    def blobs(self, oids: Iterable[Oid], *, max_bytes: int) -> dict[Oid, bytes | None]: ...
+    def blobs(self, oids: Iterable[Oid], *, max_bytes: int | None = None) -> Mapping[Oid, bytes | None]:
+        """Many at once. With `max_bytes` a larger one is None, and is never loaded."""
+        wanted = list(dict.fromkeys(oids))
+        if max_bytes is None:
+            return dict(self._store.read_many(wanted))
+        small = [oid for oid, size in self._store.info_many(wanted) if size <= max_bytes]
+        return dict.fromkeys(wanted) | dict(self._store.read_many(small))
+
+    def changes(self, old: Oid | None, new: Oid, under: str = "") -> list[FileChange]:
+        """What differs between two commits' trees, in path order. Renames are not guessed."""
+        return self._trees.changes(old, new, under)
+
+    def commit_info(self, oid: Oid) -> CommitInfo:
+        kind, data = self._store.read(oid)
+        if kind != "commit":
+            raise NotFound(f"{oid} is a {kind}, not a commit")
+        return parse_commit(oid, data)
+
+    def first_parents(self, since: Oid | None, until: Oid, *, paths: Sequence[str] = ()) -> Iterator[CommitInfo]:
+        """The commits after `since` up to `until`, oldest first, by first parents and never by date.
+
+        With `paths`, only those that changed one of them. BadRepository when `since` is not on the chain.
+        """
+        if since is None or (self.is_shallow and not self.is_ancestor(since, until)):
+            self.require_history()
+        return history.first_parents(self._git, since, until, paths, self.commit_info)
+
+    # Writing: no index, no work tree
+
+    def write_blob(self, data: bytes) -> Oid:
+        return self._write("blob", data)
+
+    def write_tree(self, base: Oid | None, changes: Mapping[str, bytes | Entry | None]) -> Oid:
+        """The tree that `changes` make of `base`: bytes write a file, None deletes one, an Entry is put as it is."""
+        return self._trees.rewrite(base, changes)
+
+    def commit(
+        self, tree: Oid, parents: Sequence[Oid], *, author: Signature, committer: Signature, message: str
+    ) -> Oid:
+        return self._write("commit", encode_commit(tree, parents, author, committer, message))
+
+    def _write(self, kind: Kind, data: bytes) -> Oid:
+        self._store.write_many([(kind, data)])
+        return oid_of(kind, data, self.object_format)
+
+    def merge(self, ours: Oid, theirs: Oid, *, base: Oid | None = None) -> Merged | MergeConflict:
+        """Two commits against their merge base, or against `base`."""
+        return Merger(self._git, self._store, self._trees, self._bases).merge(ours, theirs, base)
+
+    # Publishing
+
+    def refs(self, prefix: str) -> dict[str, Oid]:
+        return self._refs.list(prefix)
+
+    def publish(self, updates: Sequence[RefUpdate], reason: str) -> None:
+        """All refs in one transaction; Raced when one is not what was expected, and then none is moved.
+
+        Checkouts of a branch that moves follow it, or are in the way and nothing is published. The queue is
+        fairness among our own processes; what keeps an update from being lost is git's compare-and-swap.
+        """
+        if not updates:
+            return
+        with self._queue(), self._following(updates):
+            self._refs.move(updates, reason, self.identity() or ("stagedoor", "stagedoor@localhost"))
+
+    @contextmanager
+    def _queue(self) -> Iterator[None]:
+        try:
+            lock = os.open(self.state_dir() / "queue.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except PermissionError:  # a repository shared by several users: go without, nothing is lost by it
+            yield
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def _following(self, updates: Sequence[RefUpdate]) -> Iterator[None]:
+        branches = {u.ref: u for u in updates if u.ref.startswith("refs/heads/") and u.new != u.old}
+        if not branches or (self.is_bare and not (self.common_dir / "worktrees").is_dir()):
+            yield
+            return
+        moves = []
+        for place in checkout.checkouts(self._git):
+            if update := branches.get(place.ref):
+                if update.new is None:
+                    raise BadInput(f"{place.ref} is checked out and cannot be deleted", where=str(place.path))
+                moves.append((place, update.old or self._trees.empty, update.new))
+        with checkout.following(moves):
+            yield
+
+    def create_numbered(self, make: Callable[[int], Sequence[RefUpdate]], prefix: str) -> int:
+        """Take the next number below `prefix`, without gaps or twins, by creating the refs that `make(N)` gives."""
+        return create_numbered(
+            make, prefix, existing=self.refs, publish=lambda updates: self.publish(updates, "stagedoor: new number")
+        )

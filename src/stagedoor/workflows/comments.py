@@ -1,0 +1,82 @@
+"""Comments on versions: an append-only chain on `refs/stagedoor/comments`."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stagedoor.core.registry import resolve_version
+from stagedoor.core.spec import Email, Time
+from stagedoor.errors import BadInput, Unavailable
+from stagedoor.gitstore import Raced, RefUpdate
+from stagedoor.workflows.world import World
+
+REF = "refs/stagedoor/comments"
+_TRIES = 200
+
+
+class Comment(BaseModel):
+    """One comment. It belongs to the model's id, so it follows a rename."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    model_id: str
+    version: int
+    at: Time
+    by: Email
+    body: Annotated[str, Field(max_length=65_536)]
+
+
+def add(world: World, text: str, body: str) -> Comment:
+    """Say something about a version."""
+    ref = resolve_version(world.snapshot().registry, text)
+    model = world.snapshot().registry.model(ref.model)
+    if not body.strip() or len(body) > 65_536:
+        raise BadInput("a comment has between 1 and 65,536 characters", fix=f"stagedoor comment {text} TEXT")
+    made = Comment(
+        id=world.new_id(), model_id=model.id, version=ref.version or 0, at=world.now(), by=world.actor.email, body=body
+    )
+    path = _path(model.id, made.version, made.at, made.id)
+    for attempt in range(_TRIES):
+        tip = world.repository.tip(REF)
+        base = world.repository.commit_info(tip).tree if tip else None
+        tree = world.repository.write_tree(base, {path: made.model_dump_json(indent=1).encode() + b"\n"})
+        who = world.signature()
+        commit = world.repository.commit(
+            tree, (tip,) if tip else (), author=who, committer=who, message=f"comment on {ref.model}/{ref.version}\n"
+        )
+        try:
+            world.repository.publish((RefUpdate(REF, tip, commit),), "stagedoor: comment")
+        except Raced:
+            world.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
+            continue
+        return made
+    raise Unavailable("comments are being written by many at once", fix="try again")
+
+
+def _path(model_id: str, version: int, at: datetime, id_: str) -> str:
+    return f"{model_id}/{version}/{int(at.timestamp() * 1000):014d}-{id_[:10]}.json"
+
+
+def of(world: World, text: str) -> tuple[Comment, ...]:
+    """The comments on a version, oldest first."""
+    ref = resolve_version(world.snapshot().registry, text)
+    id_ = world.snapshot().registry.model(ref.model).id
+    tip = world.repository.tip(REF)
+    if tip is None:
+        return ()
+    files = world.repository.files(tip, f"{id_}/{ref.version}")
+    found = (_read(world.repository.blob(files[path].oid)) for path in sorted(files))
+    return tuple(comment for comment in found if comment is not None)
+
+
+def _read(raw: bytes) -> Comment | None:
+    try:
+        return Comment.model_validate_json(raw)
+    except ValidationError:
+        # somebody wrote the ref by hand; the others are still worth reading
+        return None

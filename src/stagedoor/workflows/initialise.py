@@ -1,0 +1,115 @@
+"""A new registry: the files it starts with, in a new repository or beside what is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER
+from stagedoor.core.owners import LOCATIONS
+from stagedoor.core.owners.edit import set_owners
+from stagedoor.core.reading import text_of
+from stagedoor.core.schemas import schema_files
+from stagedoor.core.spec import People, Person, RegistrySpec
+from stagedoor.core.trailers import Trailers, message
+from stagedoor.errors import AlreadyExists, BadRepository, BadInput
+from stagedoor.forges.base import Actor
+from stagedoor.gitstore import RefUpdate, Repository
+from stagedoor.workflows.snapshots import root_of
+from stagedoor.workflows.world import World, checked_email
+
+OWNERS_HEADER = """\
+# Who may what. The last line that matches wins. A line for a path below a model file gives a right of its own:
+#   /registry_spec/models/*.yaml/@Staging      who may move versions among None, Staging and Archived
+#   /registry_spec/models/*.yaml/@Production   who may move versions into and out of Production
+#   /registry_spec/models/*.yaml/@Manage       who may rename and delete
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """Where the new registry is, and the commit that holds it."""
+
+    directory: Path
+    root: str
+    commit: str
+    created_repository: bool
+    owner: str
+
+
+def initialise(
+    directory: Path, *, owner: str | None, name: str = "", bare: bool = False, object_format: str = "sha1", world_type: type[World] = World
+) -> Initialised:
+    """Make a registry in `directory`: a new repository, an existing one, or a folder of a monorepo.
+
+    `owner` (default: git's `user.email`) owns everything at first. Nothing that is there is overwritten; a CODEOWNERS
+    file gains lines. Raises `AlreadyExists` where a registry is.
+    """
+    directory = directory.resolve()
+    repository, created = _repository(directory, bare, object_format)
+    with repository:
+        world = world_type(repository, claimed_email=owner)
+        email = checked_email(owner or world.actor.email)
+        known = repository.identity()
+        world.actor_override = Actor(email, known[0] if known and known[1] == email else email.partition("@")[0])
+        tip = repository.tip()
+        top = f"{repository.root}/" if repository.root else ""
+        if tip is not None and repository.entry(tip, top + REGISTRY_FILE) is not None:
+            raise AlreadyExists("there is a registry here already", where=str(directory), fix=f"stagedoor -C {directory} models")
+        files = _files(world, tip, email, name or directory.name.removesuffix(".git") or "models")
+        commit = _publish(world, tip, files)
+        return Initialised(directory, repository.root, commit, created, email)
+
+
+def _repository(directory: Path, bare: bool, object_format: str) -> tuple[Repository, bool]:
+    try:
+        found = Repository.open(directory) if directory.is_dir() else None
+    except BadRepository:
+        found = None
+    if found is None:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()) and bare:
+            raise BadInput(f"{directory} is not empty", fix="choose an empty folder for a bare repository")
+        return Repository.init(directory, bare=bare, object_format=object_format), True
+    if found.work_tree is not None and found.work_tree.resolve() != directory:
+        inside = directory.relative_to(found.work_tree.resolve()).as_posix()
+        found.close()
+        found = Repository.open(directory, registry=inside)
+        found.set_config("stagedoor.root", inside)
+    return found, False
+
+
+def _files(world: World, tip: str | None, email: str, name: str) -> dict[str, bytes]:
+    root = root_of(world.repository)
+    person = Person(email=email, name=world.actor.name)
+    own = {
+        REGISTRY_FILE: text_of(RegistrySpec(name=name), REGISTRY_FILE).encode(),
+        PEOPLE_FILE: text_of(People(people=(person,)), PEOPLE_FILE).encode(),
+        f"{MODELS}.gitkeep": b"",
+        **schema_files(),
+    }
+    files = {root + path: data for path, data in own.items()}
+    path, text = _owners_text(world.repository, tip)
+    guarded = (f"/{root}{SPEC_FOLDER}/", f"/{path}" if "/" not in path else f"/{path.rpartition('/')[0]}/")
+    for pattern in guarded:
+        text = set_owners(text, pattern, (email,))
+    return {**files, path: text.encode()}
+
+
+def _owners_text(repository: Repository, tip: str | None) -> tuple[str, str]:
+    for path in LOCATIONS["github"]:
+        entry = repository.entry(tip, path) if tip else None
+        if entry is not None and entry.is_file:
+            return path, repository.blob(entry.oid).decode("utf-8", "surrogateescape")
+    return LOCATIONS["github"][0], OWNERS_HEADER
+
+
+def _publish(world: World, tip: str | None, files: dict[str, bytes]) -> str:
+    repository = world.repository
+    base = repository.commit_info(tip).tree if tip else None
+    tree = repository.write_tree(base, dict(files))
+    who = world.signature()
+    text = message("Make a model registry", "", Trailers(requested_by=world.actor.email))
+    commit = repository.commit(tree, (tip,) if tip else (), author=who, committer=who, message=text)
+    repository.publish((RefUpdate(repository.ref, tip, commit),), "stagedoor: init")
+    return commit

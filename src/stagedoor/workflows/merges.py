@@ -1,0 +1,101 @@
+"""What a merge of two commits gives: by text where that is clean, by meaning where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stagedoor.core.diff import Change, diff
+from stagedoor.core.layout import is_model_path
+from stagedoor.core.reading import edited, text_of
+from stagedoor.core.registry import Registry
+from stagedoor.core.replay import Renumbered, replay
+from stagedoor.core.spec import RegisteredModel
+from stagedoor.errors import BadSpec
+from stagedoor.gitstore import Merged
+from stagedoor.workflows.snapshots import Snapshot, root_of
+from stagedoor.workflows.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """The merged tree. With `conflicts` it is main's own tree, and nothing may land."""
+
+    tree: str
+    conflicts: tuple[str, ...] = ()
+    renumbered: tuple[Renumbered, ...] = ()
+
+
+def texts(base: Snapshot, registry: Registry) -> dict[str, bytes | None]:
+    """The files that make `base` the registry that is wanted, by their path from the repository's top.
+
+    A file that exists is edited, so that what people wrote into it by hand stays.
+    """
+    root = root_of(base.repository)
+    gone = {model.id: path for path, now in registry.touched.items() if now is None and (model := _read(base, path))}
+    found: dict[str, bytes | None] = {}
+    for path, model in registry.touched.items():
+        if model is None:
+            found[root + path] = None
+            continue
+        source = path if base.is_model(path) else gone.get(model.id)
+        if source is None:
+            found[root + path] = text_of(model, path).encode()
+        elif (before := base.registry.models[source]) != model or source != path:
+            found[root + path] = edited(base.text(source), before, model).encode()
+    return found
+
+
+def _read(snapshot: Snapshot, path: str) -> RegisteredModel | None:
+    return snapshot.registry.models[path] if snapshot.is_model(path) else None
+
+
+def merged_tree(world: World, ours: str, theirs: str) -> MergeResult:
+    """Merge `theirs` into `ours`, both commits.
+
+    Where lines clash in model files only, the changes of `theirs` are made again on `ours` by their meaning: two moves
+    of neighbouring versions go together, two new versions with one number are renumbered. Anything else that clashes
+    is a conflict.
+    """
+    repository = world.repository
+    result = repository.merge(ours, theirs)
+    if isinstance(result, Merged):
+        return MergeResult(result.tree)
+    root = root_of(repository)
+    clashing = {file.path.removeprefix(root) for file in result.paths if file.path.startswith(root)}
+    strangers = sorted(file.path for file in result.paths if not is_model_path(file.path.removeprefix(root)))
+    own_tree = repository.commit_info(ours).tree
+    if strangers:
+        return MergeResult(own_tree, tuple(f"both sides changed {path}" for path in strangers))
+    base = repository.merge_base(ours, theirs)
+    if base is None:
+        return MergeResult(own_tree, ("the two have no common history",))
+    return _by_meaning(world, base, ours, theirs, result.tree, clashing)
+
+
+def _by_meaning(world: World, base: str, ours: str, theirs: str, tree: str, clashing: set[str]) -> MergeResult:
+    mine = world.snapshot(ours)
+    own_tree = world.repository.commit_info(ours).tree
+    try:
+        changes = changes_between(world.snapshot(base), world.snapshot(theirs), clashing)
+        replayed = replay(changes, mine.registry)
+    except BadSpec as error:
+        return MergeResult(own_tree, (f"{error.where}: {error.what}",))
+    if replayed.conflicts:
+        return MergeResult(own_tree, replayed.conflicts)
+    files: Mapping[str, bytes | None] = texts(mine, replayed.registry)
+    root = root_of(world.repository)
+    kept = {root + path: mine.files.get(path) for path in clashing}
+    merged = world.repository.write_tree(tree, {**kept, **files})
+    return MergeResult(merged, renumbered=replayed.renumbered)
+
+
+def changes_between(base: Snapshot, head: Snapshot, paths: set[str] | None = None) -> tuple[Change, ...]:
+    """The changes to the model files that differ, or to those of `paths`."""
+    root = root_of(base.repository)
+    if paths is None:
+        listed = base.repository.changes(base.commit, head.commit, root)
+        paths = {change.path.removeprefix(root) for change in listed if is_model_path(change.path.removeprefix(root))}
+    old = {path: base.registry.models[path] for path in paths if base.is_model(path)}
+    new = {path: head.registry.models[path] for path in paths if head.is_model(path)}
+    return diff(Registry(old), Registry(new))

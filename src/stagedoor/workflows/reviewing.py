@@ -1,0 +1,254 @@
+"""Requests from their opening to their end: plan, approve, reject, cancel, comment, update, merge."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stagedoor.core.checks import Problem
+from stagedoor.core.plan import Plan, effects
+from stagedoor.core.replay import Renumbered, replay
+from stagedoor.core.requests import Request
+from stagedoor.core.trailers import Approval, Trailers, message
+from stagedoor.errors import ChecksFailed, Conflict, Denied, InvalidState, Unavailable
+from stagedoor.forges.base import Landing, NotReady, State
+from stagedoor.workflows.merges import MergeResult, changes_between, merged_tree, texts
+from stagedoor.workflows.planning import plan
+from stagedoor.workflows.snapshots import root_of, with_files
+from stagedoor.workflows.world import World
+from stagedoor.workflows.writing import asked_of
+
+_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A request and how it stands: its plan on today's main, and why it cannot merge yet, if so."""
+
+    request: Request
+    plan: Plan
+    stale: str = ""
+    merge: MergeResult | None = None
+
+    @property
+    def blockers(self) -> tuple[str, ...]:
+        """Everything in the way of a merge, one sentence each."""
+        if not self.request.is_open:
+            return (f"request {self.request.number} is {self.request.closed_as or self.request.state}",)
+        said = [*self.plan.conflicts, *([self.stale] if self.stale else [])]
+        return (*said, *(f"{problem.code} {problem.what}" for problem in self.plan.errors))
+
+
+def requests(world: World, state: State = "open") -> Sequence[Request]:
+    """The requests in a state, newest first."""
+    return world.forge.requests(state)
+
+
+def standing(world: World, number: int) -> Standing:
+    """A request planned on the newest main, never on an old plan; a merged one as it was when it landed."""
+    request = world.forge.get(number)
+    if request.state == "merged":
+        first = world.repository.commit_info(request.merged_as).parents[0]
+        return Standing(request, plan(world.snapshot(first), world.snapshot(request.merged_as), asked_of(request)))
+    main = world.main()
+    result = merged_tree(world, main, request.head)
+    conflicts = (*result.conflicts, *(_renumbered(one) for one in result.renumbered))
+    now = plan(world.snapshot(main), world.snapshot(result.tree), asked_of(request), conflicts=conflicts)
+    return Standing(request, now, stale="" if conflicts else _stale(world, request, main, now), merge=result)
+
+
+def _renumbered(one: Renumbered) -> str:
+    return f"{one.model}/{one.was} was registered on main meanwhile, so this one becomes {one.model}/{one.now}"
+
+
+def _stale(world: World, request: Request, main: str, now: Plan) -> str:
+    """Why the plan that people looked at is not what a merge would do, or nothing."""
+    if request.base == main:
+        return ""
+    then = plan(world.snapshot(request.base), world.snapshot(request.head))
+    if effects(then.models) == effects(now.models) and then.files == now.files:
+        return ""
+    if now.is_empty:
+        return "main has all of this already"
+    return f"main has moved since {request.base[:10]}, and this request would now do something else"
+
+
+def approve(world: World, number: int, body: str = "", *, head: str | None = None) -> Request:
+    """Agree to the request's head. Anybody may say so; whether it counts is for CODEOWNERS to decide."""
+    return _review(world, number, "approved", body, head)
+
+
+def request_changes(world: World, number: int, body: str, *, head: str | None = None) -> Request:
+    """Ask for something else; the request cannot merge while an owner's wish stands."""
+    return _review(world, number, "changes_requested", body, head)
+
+
+def _review(world: World, number: int, verdict: str, body: str, head: str | None) -> Request:
+    request = world.forge.get(number)
+    if request.author.lower() == world.actor.email.lower() and verdict == "approved":
+        _require_author_may(world, request)
+    seen = world.repository.resolve(head) if head else request.head
+    return world.forge.review(number, verdict, body, head=seen, by=world.actor, at=world.now())  # type: ignore[arg-type]
+
+
+def _require_author_may(world: World, request: Request) -> None:
+    if not world.snapshot().spec.owners.author_may_approve:
+        raise Denied(
+            f"{request.author} opened request {request.number} and cannot approve it",
+            fix="ask another owner: stagedoor request show " + str(request.number),
+        )
+
+
+def comment(world: World, number: int, body: str) -> Request:
+    """Say something on the request."""
+    return world.forge.comment(number, body, by=world.actor, at=world.now())
+
+
+def cancel(world: World, number: int, body: str = "") -> Request:
+    """Take a request back: its author, or whoever manages what it touches."""
+    request = world.forge.get(number)
+    if world.actor.email.lower() != request.author.lower() and not _may_decide(world, request):
+        raise Denied(f"request {number} is {request.author}'s to cancel", fix=f"stagedoor reject {number}, by an owner")
+    return world.forge.close(number, "cancelled", body, by=world.actor, at=world.now())
+
+
+def reject(world: World, number: int, body: str = "") -> Request:
+    """Refuse a request: somebody who could have approved it."""
+    request = world.forge.get(number)
+    if request.is_open and not _may_decide(world, request):
+        raise Denied(f"{world.actor.email} owns nothing that request {number} touches", fix="ask one of its owners")
+    return world.forge.close(number, "rejected", body, by=world.actor, at=world.now())
+
+
+def _may_decide(world: World, request: Request) -> bool:
+    judged = standing(world, request.number).plan.verdict
+    who = world.actor.email.lower()
+    return judged is not None and any(who in ruling.holders for ruling in judged.rulings)
+
+
+# --- merge ----------------------------------------------------------------------------------------------------------
+
+
+def merge(world: World, number: int, comment: str = "") -> Request:
+    """Land a request on main as a merge commit.
+
+    The result of the merge is planned and checked on the newest main, by main's own policy, and the approvals are
+    judged again. Raises `Conflict` when main has moved so that it would do something else, `ChecksFailed` when a check
+    or an approval is missing, `InvalidState` when the request is not open.
+    """
+    for attempt in range(_TRIES):
+        here = standing(world, number)
+        if not here.request.is_open:
+            raise InvalidState(f"request {number} is {here.request.closed_as or here.request.state} already")
+        _require_current(here)
+        _require_agreed(here)
+        landing = Landing(_tree(here), here.plan.base, _message(here, comment))
+        result = world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
+        if not isinstance(result, NotReady):
+            return result
+        world.sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
+    raise Unavailable("main is being written by many at once", fix="try again")
+
+
+def _tree(here: Standing) -> str:
+    if here.merge is None:
+        raise InvalidState(f"request {here.request.number} is merged already")
+    return here.merge.tree
+
+
+def _require_current(here: Standing) -> None:
+    number = here.request.number
+    said = [*here.plan.conflicts, *([here.stale] if here.stale else [])]
+    if here.plan.is_empty and not said:
+        raise InvalidState(f"main has all of request {number} already", fix=f"stagedoor cancel {number}")
+    if said:
+        raise Conflict("\n       ".join(said), where=f"request {number}", fix=f"stagedoor update {number}, then have it approved")
+
+
+def _require_agreed(here: Standing) -> None:
+    number = here.request.number
+    errors = here.plan.errors
+    if errors:
+        listed = "\n       ".join(f"{p.code} {p.what}" for p in errors[:10])
+        raise ChecksFailed(listed, where=errors[0].where or f"request {number}", fix=errors[0].fix or None)
+
+
+def _message(here: Standing, comment: str) -> str:
+    request, verdict = here.request, here.plan.verdict
+    counted = {who for ruling in verdict.rulings for who in ruling.approved_by} if verdict else set()
+    approvals = tuple(
+        Approval(review.by, review.head)
+        for review in request.reviews
+        if review.verdict == "approved" and review.by.lower() in counted
+    )
+    said = comment or next((r.body for r in reversed(request.reviews) if r.body and r.by.lower() in counted), "")
+    trailers = Trailers(request.number, request.author, approvals, said)
+    return message(f"Merge request {request.number}: {request.title}", request.body, trailers)
+
+
+# --- update ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """A request brought onto the newest main, and the versions that had to take another number."""
+
+    request: Request
+    renumbered: tuple[Renumbered, ...]
+    changed: bool
+
+
+def update(world: World, number: int) -> Updated:
+    """Make the request's changes again on the newest main. New versions take the next free numbers.
+
+    The head changes, so people have to approve again. Raises `Conflict` with what clashes.
+    """
+    request = world.forge.get(number)
+    if not request.is_open:
+        raise InvalidState(f"request {number} is {request.closed_as or request.state} already")
+    main = world.main()
+    if request.base == main:
+        return Updated(request, (), changed=False)
+    ours = world.snapshot(main)
+    changes = changes_between(world.snapshot(request.base), world.snapshot(request.head))
+    replayed = replay(changes, ours.registry)
+    if replayed.conflicts:
+        raise Conflict("\n       ".join(replayed.conflicts), where=f"request {number}", fix="cancel it, and ask again")
+    files = {**_other_files(world, request, main), **texts(ours, replayed.registry)}
+    head = with_files(ours, files)
+    if plan(ours, head).is_empty:
+        raise InvalidState(f"main has all of request {number} already", fix=f"stagedoor cancel {number}")
+    tree = world.repository.write_tree(world.repository.commit_info(main).tree, files)
+    who = world.signature()
+    title = message(request.title, "", Trailers())
+    commit = world.repository.commit(tree, (main, request.head), author=who, committer=who, message=title)
+    pushed = world.forge.push(
+        number, base=main, head=commit, why=f"onto {main[:10]}", expected=request.head, by=world.actor, at=world.now()
+    )
+    return Updated(pushed, replayed.renumbered, changed=True)
+
+
+def _other_files(world: World, request: Request, main: str) -> dict[str, bytes | None]:
+    """What the request does to files that are no models, where main left those alone."""
+    repository = world.repository
+    root = root_of(repository)
+    models = f"{root}registry_spec/models/"
+    theirs = {c.path: c for c in repository.changes(request.base, request.head) if not c.path.startswith(models)}
+    ours = {c.path: c.after for c in repository.changes(request.base, main)}
+    clashing = sorted(path for path, c in theirs.items() if path in ours and ours[path] != c.after)
+    if clashing:
+        raise Conflict(
+            "\n       ".join(f"both sides changed {path}" for path in clashing),
+            where=f"request {request.number}",
+            fix="merge main into the branch by hand, and open a new request",
+        )
+    return {path: None if c.after is None else repository.blob(c.after.oid) for path, c in theirs.items()}
+
+
+def checked(world: World, number: int) -> tuple[Problem, ...]:
+    """Every problem of a request on today's main: clashes, checks, missing approvals."""
+    here = standing(world, number)
+    said = [*here.plan.conflicts, *([here.stale] if here.stale else [])]
+    clashes = tuple(Problem("conflict", "error", text, fix=f"stagedoor update {number}") for text in said)
+    return (*clashes, *here.plan.problems)

@@ -1,0 +1,205 @@
+"""The registry as it is at a commit, read from git and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER, is_model_path
+from stagedoor.core.owners import LOCATIONS, OwnersFile
+from stagedoor.core.owners import parse as parse_owners
+from stagedoor.core.reading import read_as
+from stagedoor.core.registry import Registry
+from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Value
+from stagedoor.errors import BadSpec
+from stagedoor.gitstore import Entry, Repository, TooBig
+from stagedoor.gitstore.objects import oid_of
+from stagedoor.gitstore.values import FILE
+
+V = TypeVar("V", bound=Value)
+
+MAX_FILE = 8 * 1024 * 1024
+
+
+class ModelFiles(Mapping[str, RegisteredModel]):
+    """The model files of one commit, each read when it is asked for. One that does not read raises `BadSpec`."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._read: dict[str, RegisteredModel] = {}
+
+    def __getitem__(self, path: str) -> RegisteredModel:
+        if path not in self._read:
+            if not self._snapshot.is_model(path):
+                raise KeyError(path)
+            self._read[path] = read_as(RegisteredModel, self._snapshot.raw(path), path)
+        return self._read[path]
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self._snapshot.is_model(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return (path for path in self._snapshot.files if self._snapshot.is_model(path))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass
+class Snapshot:
+    """One commit. `files` are the entries below registry_spec/, by their path from the registry's root."""
+
+    repository: Repository
+    commit: str
+    files: Mapping[str, Entry]
+    proposed: Mapping[str, bytes | None] = field(default_factory=dict)
+    _raw: dict[str, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Every model file, read when it is asked for."""
+        return Registry(ModelFiles(self))
+
+    @cached_property
+    def spec(self) -> RegistrySpec:
+        """The policy at this commit."""
+        return self._file(RegistrySpec, REGISTRY_FILE)
+
+    @cached_property
+    def people(self) -> People:
+        """Who stands behind the owners at this commit."""
+        return self._file(People, PEOPLE_FILE)
+
+    @cached_property
+    def owners_entry(self) -> tuple[str, Entry] | None:
+        """Where CODEOWNERS stands: the first place that the forge looks at, from the repository's top."""
+        for path in LOCATIONS[self.spec.owners.dialect]:
+            entry = self.entry(path)
+            if entry is not None and entry.is_file:
+                return path, entry
+        return None
+
+    def entry(self, path: str) -> Entry | None:
+        """What stands at a path from the repository's top."""
+        if path in self.proposed:
+            raw = self.proposed[path]
+            return None if raw is None else Entry(FILE, _hash(self.repository, raw))
+        return self.repository.entry(self.commit, path)
+
+    @cached_property
+    def owners(self) -> OwnersFile:
+        """CODEOWNERS at this commit; without one nobody owns anything."""
+        dialect = self.spec.owners.dialect
+        if self.owners_entry is None:
+            return parse_owners("", path=LOCATIONS[dialect][0], dialect=dialect)
+        path, entry = self.owners_entry
+        try:
+            raw = self.proposed.get(path) or self.repository.blob(entry.oid, max_bytes=MAX_FILE)
+            text = raw.decode("utf-8", "replace")
+        except TooBig:
+            raise BadSpec(f"the file has more than {MAX_FILE:,} bytes", where=path, fix="write fewer lines") from None
+        return parse_owners(text, path=path, dialect=dialect)
+
+    def is_model(self, path: str) -> bool:
+        """Whether a plain model file stands there."""
+        return is_model_path(path) and path in self.files and self.files[path].is_file
+
+    def raw(self, path: str) -> bytes:
+        """A file's bytes. `BadSpec` when it is larger than any spec."""
+        if path not in self._raw:
+            try:
+                self._raw[path] = self.repository.blob(self.files[path].oid, max_bytes=MAX_FILE)
+            except TooBig as error:
+                raise BadSpec(
+                    f"the file has {error.size:,} bytes, more than {MAX_FILE:,}", where=path, fix="keep artifacts elsewhere"
+                ) from None
+        return self._raw[path]
+
+    def text(self, path: str) -> str:
+        """A file's text; only for one that has been read as a spec before."""
+        return self.raw(path).decode()
+
+    def load_all(self) -> None:
+        """Fetch every model file at once, which is far cheaper than one by one."""
+        wanted = {path: self.files[path].oid for path in self.registry.models if path not in self._raw}
+        blobs = self.repository.blobs(wanted.values(), max_bytes=MAX_FILE)
+        self._raw.update({path: raw for path, oid in wanted.items() if (raw := blobs.get(oid)) is not None})
+
+    def unreadable(self) -> tuple[BadSpec, ...]:
+        """The refusals of every file that does not read, by path."""
+        found: list[BadSpec] = []
+        self.load_all()
+        for path in sorted(self.registry.models):
+            try:
+                self.registry.models[path]
+            except BadSpec as error:
+                found.append(error)
+        return tuple(found)
+
+    def blob_of(self, path: str) -> str:
+        """The object id of a file, or nothing."""
+        return self.files[path].oid if path in self.files else ""
+
+    @property
+    def policy_blobs(self) -> tuple[str, ...]:
+        """What decides who may and what must hold: registry.yaml, people.yaml, CODEOWNERS."""
+        owners = self.owners_entry[1].oid if self.owners_entry else ""
+        return self.blob_of(REGISTRY_FILE), self.blob_of(PEOPLE_FILE), owners
+
+    def _file(self, kind: type[V], path: str) -> V:
+        if path not in self.files:
+            return kind()
+        if not self.files[path].is_file:
+            raise BadSpec("this has to be a plain file", where=path, fix="replace the link or submodule by a file")
+        return read_as(kind, self.raw(path), path)
+
+
+def _hash(repository: Repository, data: bytes) -> str:
+    return oid_of("blob", data, repository.object_format)
+
+
+def root_of(repository: Repository) -> str:
+    """What comes before `registry_spec/` in the repository: nothing, or `team/registry/`."""
+    return f"{repository.root}/" if repository.root else ""
+
+
+def take(repository: Repository, commit: str) -> Snapshot:
+    """The registry at a commit, or in a tree."""
+    root = root_of(repository)
+    found = repository.files(commit, root + SPEC_FOLDER)
+    return Snapshot(repository, commit, {path.removeprefix(root): entry for path, entry in found.items()})
+
+
+def with_files(base: Snapshot, changed: Mapping[str, bytes | None]) -> Snapshot:
+    """The snapshot as it would be with some files written or, where None, deleted. Nothing is stored.
+
+    Paths are from the repository's top, as a commit would have them.
+    """
+    root = root_of(base.repository)
+    files = dict(base.files)
+    raw = {path: data for path, data in base._raw.items()}
+    for top, data in changed.items():
+        path = top.removeprefix(root)
+        if not top.startswith(root + SPEC_FOLDER + "/"):
+            continue
+        files.pop(path, None)
+        raw.pop(path, None)
+        if data is not None:
+            files[path] = Entry(FILE, _hash(base.repository, data))
+            raw[path] = data
+    return Snapshot(base.repository, base.commit, files, {**base.proposed, **changed}, raw)
+
+
+def odd_entries(snapshot: Snapshot) -> dict[str, str]:
+    """Entries below registry_spec/ that are no plain files, and files below models/ that are no model files."""
+    found = {}
+    for path, entry in snapshot.files.items():
+        if entry.is_symlink:
+            found[path] = "a symbolic link stands where a plain file should"
+        elif entry.is_submodule:
+            found[path] = "a submodule stands where a plain file should"
+        elif path.startswith(MODELS) and not path.endswith(".yaml") and not path.endswith(("/.gitkeep", "/README.md")):
+            found[path] = "this is no model file: those end in .yaml"
+    return found

@@ -1,0 +1,122 @@
+"""The world a workflow runs in: repository, forge, actor, clock, environment. Whatever is not pure comes in here."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from stagedoor.core.layout import REGISTRY_FILE
+from stagedoor.errors import BadInput, BadRepository
+from stagedoor.forges.base import Actor
+from stagedoor.forges.embedded import EmbeddedForge
+from stagedoor.gitstore import Repository, Signature
+
+from stagedoor.workflows.snapshots import Snapshot, root_of, take
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Progress(Protocol):
+    """Told how far a long piece of work has come; `total` may be unknown."""
+
+    def __call__(self, what: str, done: int, total: int | None) -> None: ...
+
+
+def no_progress(what: str, done: int, total: int | None) -> None:
+    """Nobody watches."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass
+class World:
+    """Everything a workflow needs from outside."""
+
+    repository: Repository
+    claimed_email: str | None = None
+    actor_override: Actor | None = None
+    now: Callable[[], datetime] = _now
+    new_id: Callable[[], str] = _new_id
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    progress: Progress = no_progress
+    sleep: Callable[[float], None] = time.sleep
+    _snapshots: dict[str, Snapshot] = field(default_factory=dict)
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who is doing this: `--as`, else git's `user.email`. On one machine it is a claim, and shown as one."""
+        if self.actor_override is not None:
+            return self.actor_override
+        identity = self.repository.identity()
+        email = self.claimed_email or (identity[1] if identity else None)
+        if not email:
+            raise BadInput("nobody said who is asking", fix="use --as EMAIL, or git config user.email EMAIL")
+        checked_email(email)
+        return Actor(email, self._name_of(email, identity))
+
+    def _name_of(self, email: str, identity: tuple[str, str] | None) -> str:
+        if identity and identity[1].lower() == email.lower():
+            return identity[0]
+        known = self.snapshot().people.person(email) if self.repository.tip() else None
+        return (known.name if known else "") or email.partition("@")[0]
+
+    def signature(self) -> Signature:
+        """The actor and the time, as git writes them."""
+        return Signature(self.actor.name, self.actor.email, self.now())
+
+    @cached_property
+    def forge(self) -> EmbeddedForge:
+        """Where requests are kept."""
+        return EmbeddedForge(self.repository, self.snapshot().spec.requests.prefix)
+
+    def main(self) -> str:
+        """The newest commit of main; `BadRepository` where there is no registry yet."""
+        tip = self.repository.tip()
+        if tip is None or self.repository.entry(tip, root_of(self.repository) + REGISTRY_FILE) is None:
+            raise BadRepository(
+                "there is no registry here",
+                where=f"{self.repository.git_dir} ({self.repository.branch})",
+                fix="stagedoor init, or -C DIR to say where the registry is",
+            )
+        return tip
+
+    def snapshot(self, commit: str | None = None) -> Snapshot:
+        """The registry at a commit, or at main."""
+        oid = commit or self.main()
+        if oid not in self._snapshots:
+            if len(self._snapshots) > 16:
+                self._snapshots.clear()
+            self._snapshots[oid] = take(self.repository, oid)
+        return self._snapshots[oid]
+
+
+def checked_email(email: str) -> str:
+    """The address, or `BadInput`: it becomes a git author."""
+    if not re.fullmatch(r"[^\s<>@,;:\"()\\]+@[^\s<>@,;:\"()\\]+", email) or not email.isprintable():
+        raise BadInput(f"{email!r} is no e-mail address", fix="use --as EMAIL, such as ann@example.com")
+    return email
+
+
+@contextmanager
+def world_at(
+    directory: Path, *, registry: str | None = None, branch: str | None = None, email: str | None = None
+) -> Iterator[World]:
+    """The world of the registry in a directory, closed afterwards."""
+    with Repository.open(directory, registry=registry, branch=branch) as repository:
+        yield World(repository, claimed_email=email)

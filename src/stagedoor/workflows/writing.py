@@ -1,0 +1,192 @@
+"""Writes: an intent made on the newest main, checked, and published by compare-and-swap or put into a request."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stagedoor.core.approval import entitled, needs
+from stagedoor.core.diff import Change
+from stagedoor.core.intents import Intent, perform
+from stagedoor.core.plan import Plan
+from stagedoor.core.registry import Registry
+from stagedoor.core.requests import Request
+from stagedoor.core.trailers import Trailers, message
+from stagedoor.errors import ChecksFailed, Denied, InvalidState, Unavailable
+from stagedoor.gitstore import Raced, RefUpdate
+from stagedoor.workflows.merges import changes_between, texts
+from stagedoor.workflows.planning import Asked, plan
+from stagedoor.workflows.snapshots import Snapshot, root_of, with_files
+from stagedoor.workflows.world import World
+
+_TRIES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How a write reaches main: directly, as a new request (`propose`), or as more of an open one (`into`)."""
+
+    propose: bool = False
+    into: int | None = None
+    dry_run: bool = False
+    archive: bool = False
+
+
+DIRECT = Lane()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a write did. `commit` on main, `request` when it went that way, neither for a dry run or no change."""
+
+    plan: Plan
+    commit: str = ""
+    request: Request | None = None
+
+
+Subject = str | Callable[[Registry], str]
+"""A commit's subject, or how to say it once the registry is as the intents want it."""
+
+
+def _said(subject: Subject, head: Snapshot) -> str:
+    return subject if isinstance(subject, str) else subject(head.registry)
+
+
+def write(
+    world: World, intents: Sequence[Intent], subject: Subject, *, comment: str = "", lane: Lane = DIRECT
+) -> Outcome:
+    """Make the intents real.
+
+    Directly they land on main as one commit, if the actor is entitled to every change and the checks hold; somebody
+    faster makes us look again, and only what no longer makes sense is refused. Raises `Denied` and `ChecksFailed`,
+    and what `perform` raises.
+    """
+    if lane.propose:
+        return propose(world, intents, subject, comment=comment, dry_run=lane.dry_run)
+    if lane.into is not None:
+        return amend(world, lane.into, intents, subject, dry_run=lane.dry_run)
+    for attempt in range(_TRIES):
+        base = world.snapshot()
+        head = proposed(base, intents)
+        planned = plan(base, head)
+        if lane.dry_run or planned.is_empty:
+            return Outcome(planned)
+        _require_entitled(world, base, head, planned)
+        require_checks(planned)
+        try:
+            return Outcome(planned, commit=_publish(world, base, head, _said(subject, head), comment))
+        except Raced:
+            # a random pause, growing with the crowd; correctness is git's compare-and-swap
+            world.sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
+    raise Unavailable("main is being written by many at once", fix="try again")
+
+
+def proposed(base: Snapshot, intents: Sequence[Intent]) -> Snapshot:
+    """The registry as the intents want it; nothing is stored yet."""
+    return with_files(base, texts(base, perform(intents, base.registry, base.spec)))
+
+
+def changes_of(base: Snapshot, head: Snapshot) -> tuple[Change, ...]:
+    """The changes to models that a proposed snapshot makes."""
+    root = root_of(base.repository)
+    return changes_between(base, head, {path.removeprefix(root) for path in head.proposed})
+
+
+def _require_entitled(world: World, base: Snapshot, head: Snapshot, planned: Plan) -> None:
+    asked = needs(changes_of(base, head), planned.files, base.spec, root_of(base.repository))
+    reason = entitled(asked, world.actor.email, owners=base.owners, people=base.people, spec=base.spec)
+    if reason:
+        raise Denied(
+            f"{world.actor.email} may not do this directly: {reason}",
+            where=base.owners.path,
+            fix="ask for it: the same command with --request",
+        )
+
+
+def require_checks(planned: Plan) -> None:
+    """Refuse a plan with errors, naming each."""
+    if planned.errors:
+        first = planned.errors[0]
+        rest = "".join(f"\n       {p.code} {p.where}: {p.what}" for p in planned.errors[1:10])
+        raise ChecksFailed(f"{first.code} {first.what}{rest}", where=first.where or None, fix=first.fix or None)
+
+
+def _publish(world: World, base: Snapshot, head: Snapshot, subject: str, comment: str) -> str:
+    repository = world.repository
+    tree = repository.write_tree(repository.commit_info(base.commit).tree, dict(head.proposed))
+    who = world.signature()
+    trailers = Trailers(requested_by=world.actor.email, comment=comment)
+    commit = repository.commit(tree, (base.commit,), author=who, committer=who, message=message(subject, "", trailers))
+    repository.publish((RefUpdate(repository.ref, base.commit, commit),), f"stagedoor: {subject}")
+    return commit
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def propose(
+    world: World, intents: Sequence[Intent], subject: Subject, *, comment: str = "", dry_run: bool = False
+) -> Outcome:
+    """Open a request with the change. It may be one that the checks refuse yet: it is mended while it is open."""
+    base = world.snapshot()
+    head = proposed(base, intents)
+    title = _said(subject, head)
+    planned = plan(base, head, Asked(None, title, world.actor.email, ""))
+    if planned.is_empty:
+        raise InvalidState("nothing would change", fix="look at what is there: stagedoor show")
+    if dry_run:
+        return Outcome(planned)
+    commit = _head_commit(world, base, head, title)
+    request = world.forge.open(title, comment, base=base.commit, head=commit, by=world.actor, at=world.now())
+    return Outcome(plan(base, world.snapshot(commit), asked_of(request)), request=request)
+
+
+def asked_of(request: Request) -> Asked:
+    """A request, as a plan wants to know it."""
+    return Asked(request.number, request.title, request.author, request.head, request.reviews)
+
+
+def _head_commit(world: World, base: Snapshot, head: Snapshot, subject: str, above: tuple[str, ...] = ()) -> str:
+    repository = world.repository
+    tree = repository.write_tree(repository.commit_info(base.commit).tree, dict(head.proposed))
+    who = world.signature()
+    parents = above or (base.commit,)
+    return repository.commit(tree, parents, author=who, committer=who, message=message(subject, "", Trailers()))
+
+
+def amend(world: World, number: int, intents: Sequence[Intent], subject: Subject, *, dry_run: bool = False) -> Outcome:
+    """More changes in an open request: a commit on top of its head. Reviews of the old head do not count any more."""
+    request = world.forge.get(number)
+    if not request.is_open:
+        raise InvalidState(f"request {number} is {request.closed_as or request.state} already", fix="open a new one")
+    policy = world.snapshot()
+    base = world.snapshot(request.head)
+    head = with_files(base, texts(base, perform(intents, base.registry, policy.spec)))
+    if not head.proposed or plan(base, head).is_empty:
+        raise InvalidState(f"nothing would change in request {number}")
+    if dry_run:
+        return Outcome(plan(base, head))
+    title = _said(subject, head)
+    commit = _head_commit(world, base, head, title)
+    updated = world.forge.push(
+        number, base=request.base, head=commit, why=title, expected=request.head, by=world.actor, at=world.now()
+    )
+    return Outcome(plan(world.snapshot(request.base), world.snapshot(commit), asked_of(updated)), request=updated)
+
+
+def open_revision(world: World, rev: str, title: str, body: str, *, dry_run: bool = False) -> Outcome:
+    """Open a request for a commit that somebody made by hand: a branch, a policy change."""
+    repository = world.repository
+    head, main = repository.resolve(rev), world.main()
+    base = repository.merge_base(main, head)
+    if base is None:
+        raise InvalidState(f"{rev} has no history in common with {repository.branch}")
+    if base == head:
+        raise InvalidState(f"{rev} is in {repository.branch} already", fix="commit the change to a branch first")
+    subject = title or repository.commit_info(head).message.partition("\n")[0]
+    planned = plan(world.snapshot(base), world.snapshot(head), Asked(None, subject, world.actor.email, head))
+    if dry_run:
+        return Outcome(planned)
+    request = world.forge.open(subject, body, base=base, head=head, by=world.actor, at=world.now())
+    return Outcome(plan(world.snapshot(base), world.snapshot(head), asked_of(request)), request=request)
