@@ -158,9 +158,11 @@ def open_store(git: Git, common_dir: Path, config: dict[str, str]) -> ObjectStor
     plumbing = Plumbing(git, config.get("extensions.objectformat", "sha1"))
     if not _is_ordinary(config):
         return plumbing
+    import pygit2
+
     try:
         return InProcess(common_dir / "objects", plumbing, git.environment.get("GIT_QUARANTINE_PATH"))
-    except (OSError, ValueError, KeyError):  # what libgit2 refuses, git may read (its errors are of these kinds)
+    except pygit2.GitError:  # what libgit2 refuses, git may still read
         return plumbing
 
 

@@ -48,16 +48,12 @@ class Repository:
             zero=Oid("0" * (40 if place.object_format == "sha1" else 64)),
         )
         try:
-            self.branch, self.root = self._choose(registry, branch)
+            chosen = branch or self._config.get("stagedoor.branch") or self._usual_branch()
+            self.branch: str = discovery.check_branch(chosen)
+            self.root: str = self._choose_root(registry)
         except BaseException:
             self.close()
             raise
-
-    def _choose(self, registry: str | None, branch: str | None) -> tuple[str, str]:
-        self.branch: str = discovery.check_branch(
-            branch or self._config.get("stagedoor.branch") or self._usual_branch()
-        )
-        return self.branch, self._choose_root(registry)
 
     @classmethod
     def open(cls, directory: Path, *, registry: str | None = None, branch: str | None = None) -> Self:

@@ -105,6 +105,11 @@ class World:
             self._snapshots[oid] = take(self.repository, oid)
         return self._snapshots[oid]
 
+    def forget(self) -> None:
+        """Drop what was read: for a process that stays while main moves on."""
+        self._snapshots.clear()
+        self.__dict__.pop("forge", None)
+
 
 def checked_email(email: str) -> str:
     """The address, or `BadInput`: it becomes a git author."""

@@ -51,3 +51,13 @@ def test_no_pattern_blows_up(dialect: Dialect, pattern: str) -> None:
     for path in ("a" * 4_000, "/".join(["a"] * 2_000), "/".join(["a" * 200] * 20), "a/" * 2_000 + "a" * 100):
         assert owners.match(path) is None
     assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize("dialect", ["github", "gitlab", "gitea"])
+@pytest.mark.parametrize(
+    "text", ["a" * 1_000_000, "\\ " * 500_000, "* " + "@a/" * 300_000, "[" * 1_000_000, "* @a" + " " * 1_000_000 + "x"]
+)
+def test_no_line_is_too_long_to_read(dialect: Dialect, text: str) -> None:
+    begin = time.perf_counter()
+    parse(text, dialect=dialect).match("a/b")
+    assert time.perf_counter() - begin < 2

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from stagedoor.core.owners.expressions import Expression, NotAnExpression
-from stagedoor.core.owners.globs import gitlab_normal
+from stagedoor.core.owners import expressions
+from stagedoor.core.owners.globs import MAX_LENGTH, gitlab_normal
 from stagedoor.core.owners.values import Fault, FaultKind, Line, without_dupes
 
 # https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners#codeowners-file-size
@@ -20,6 +20,12 @@ _GITHUB_OWNER = re.compile(
 _ODD_SPACE = re.compile(r"[^\S \t]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 
 Read = list[Line | Fault]
+
+
+def _shown(text: str) -> str:
+    """What a fault shows of a text: enough to find it by."""
+    text = text.strip()
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +84,14 @@ def _github_line(number: int, line: str) -> Iterator[Line | Fault]:
     if not parts.pattern:
         return
     if reason := pattern_fault(parts.pattern):
-        yield Fault(number, line.strip(), *reason)
+        yield Fault(number, _shown(line), *reason)
         return
     bad = [owner for owner in parts.owners if not is_owner(owner)]
     if bad:
         yield Fault(
             number,
-            line.strip(),
-            f"{bad[0]} is no owner, so GitHub skips the whole line",
+            _shown(line),
+            f"{_shown(bad[0])} is no owner, so GitHub skips the whole line",
             "write @user, @organisation/team or an e-mail address",
             FaultKind.BAD_OWNER,
         )
@@ -93,7 +99,7 @@ def _github_line(number: int, line: str) -> Iterator[Line | Fault]:
     if parts.tail.startswith("#"):
         yield Fault(
             number,
-            line.strip(),
+            _shown(line),
             "`#` begins a comment here, in the middle of a word",
             "put a blank before the comment, or `?` where the path has a `#`",
             FaultKind.INLINE_COMMENT,
@@ -112,6 +118,8 @@ def pattern_fault(pattern: str) -> tuple[str, str, FaultKind] | None:
     https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners#codeowners-syntax
     """
     kind = FaultKind.BAD_PATTERN
+    if len(pattern) > MAX_LENGTH:
+        return "the pattern is longer than any path", "write a shorter one", kind
     bare = re.sub(r"\\.", "", pattern, flags=re.DOTALL)
     if pattern.startswith("!"):
         return "`!` does not work on GitHub, so the line is skipped", "add a later line without owners instead", kind
@@ -183,15 +191,15 @@ def _header_faults(number: int, line: str, header: re.Match[str]) -> Iterator[Fa
     optional, name, approvals, default = header.groups()
     kind = FaultKind.BAD_SECTION
     if not name.strip():
-        yield Fault(number, line, "the section has no name", "write [Name]", kind)
+        yield Fault(number, _shown(line), "the section has no name", "write [Name]", kind)
     if optional and _count(approvals) > 0:
         fix = "take away the ^ or the number"
-        yield Fault(number, line, "an optional section cannot ask for a number of approvals", fix, kind)
+        yield Fault(number, _shown(line), "an optional section cannot ask for a number of approvals", fix, kind)
     if (default or "").strip() and not gitlab_owners(default)[0]:
-        yield Fault(number, line, "the section's default owners are no owners", "write @user or @group", kind)
+        yield Fault(number, _shown(line), "the section's default owners are no owners", "write @user or @group", kind)
     if rest := line[header.end() :].strip():
         fix = "a pattern cannot begin with [ on GitLab; a header ends after its owners"
-        yield Fault(number, line, f"GitLab reads a section header here and ignores {rest}", fix, kind)
+        yield Fault(number, _shown(line), f"GitLab reads a section header here and ignores {_shown(rest)}", fix, kind)
 
 
 def gitlab_owners(text: str) -> tuple[tuple[str, ...], list[str]]:
@@ -207,9 +215,12 @@ def gitlab_owners(text: str) -> tuple[tuple[str, ...], list[str]]:
 
 def _gitlab_line(number: int, line: str, section: _Section) -> Iterator[Line | Fault]:
     if _BROKEN_HEADER.fullmatch(line):
-        yield Fault(number, line, "the section's bracket never closes", "write [Name]", FaultKind.BAD_SECTION)
+        yield Fault(number, _shown(line), "the section's bracket never closes", "write [Name]", FaultKind.BAD_SECTION)
     gap = re.search(r"(?<!\\)\s+", line)
     pattern, rest = (line[: gap.start()], line[gap.end() :]) if gap else (line, "")
+    if len(pattern) > MAX_LENGTH:
+        yield Fault(number, _shown(line), "the pattern is longer than any path", "write a shorter one")
+        return
     if pattern.startswith("!"):
         yield Line(number, pattern, (), section.name, section.required, section.optional, negated=True)
         return
@@ -218,17 +229,19 @@ def _gitlab_line(number: int, line: str, section: _Section) -> Iterator[Line | F
     yield from _gitlab_owner_faults(number, line, rest, strange)
     if not owners:
         reason = "nobody owns the line, and GitLab approves such a line by itself"
-        yield Fault(number, line, reason, "add an owner, or take ownership away with !pattern", FaultKind.NO_OWNER)
+        yield Fault(
+            number, _shown(line), reason, "add an owner, or take ownership away with !pattern", FaultKind.NO_OWNER
+        )
     yield Line(number, pattern, owners, section.name, section.required, section.optional)
 
 
 def _gitlab_owner_faults(number: int, line: str, rest: str, strange: list[str]) -> Iterator[Fault]:
     if any(word.startswith("#") for word in rest.split()):
         reason = "GitLab knows no comments behind a rule: who is mentioned in one is an owner"
-        yield Fault(number, line, reason, "put the comment on a line of its own", FaultKind.INLINE_COMMENT)
+        yield Fault(number, _shown(line), reason, "put the comment on a line of its own", FaultKind.INLINE_COMMENT)
     elif strange:
-        reason = f"{strange[0]} is no owner, and GitLab ignores it"
-        yield Fault(number, line, reason, "write @user, @group or an e-mail address", FaultKind.BAD_OWNER)
+        reason = f"{_shown(strange[0])} is no owner, and GitLab ignores it"
+        yield Fault(number, _shown(line), reason, "write @user, @group or an e-mail address", FaultKind.BAD_OWNER)
 
 
 def _required_beats_optional(found: Read) -> Read:
@@ -285,20 +298,20 @@ def _gitea_line(number: int, line: str) -> Iterator[Line | Fault]:
     if not parts.pattern:
         return
     try:
-        Expression(gitea_source(parts.pattern))
-    except NotAnExpression as error:
-        yield Fault(number, line.strip(), str(error), "write a plain Go regular expression", _gitea_kind(parts.pattern))
+        expressions.check(gitea_source(parts.pattern))
+    except expressions.NotAnExpression as error:
+        yield Fault(number, _shown(line), str(error), "write a plain Go regular expression", _gitea_kind(parts.pattern))
         return
     found = [(owner, _GITEA_OWNER.fullmatch(owner)) for owner in parts.owners]
-    for owner in (owner for owner, match in found if not match):
-        reason = f"{owner} is no owner on Gitea, which skips it"
-        yield Fault(number, line.strip(), reason, "write @user or @organisation/team", FaultKind.BAD_OWNER)
+    if bad := [owner for owner, match in found if not match]:
+        reason = f"{_shown(bad[0])} is no owner on Gitea, which skips it"
+        yield Fault(number, _shown(line), reason, "write @user or @organisation/team", FaultKind.BAD_OWNER)
     owners = without_dupes([f"@{match.group(1)}" for _, match in found if match])
     if not owners:
-        yield Fault(number, line.strip(), "the line has no owner, so Gitea skips it", "add one", FaultKind.NO_OWNER)
+        yield Fault(number, _shown(line), "the line has no owner, so Gitea skips it", "add one", FaultKind.NO_OWNER)
         return
     if misread := _gitea_misreading(parts.pattern):
-        yield Fault(number, line.strip(), *misread, FaultKind.OTHER_DIALECT)
+        yield Fault(number, _shown(line), *misread, FaultKind.OTHER_DIALECT)
     yield Line(number, parts.pattern, owners, negated=parts.pattern.startswith("!"))
 
 

@@ -225,8 +225,32 @@ class _State:
     after: dict[str, _State] = field(default_factory=dict)
 
 
+def check(text: str) -> None:
+    """Raise `NotAnExpression` unless every Gitea reads the text alike."""
+    _Automaton(text)
+
+
 class Expression:
-    """A compiled expression. Its states are found as paths need them, and forgotten when they grow too many."""
+    """A checked expression. Its automaton is built when a path first needs it."""
+
+    __slots__ = ("_automaton", "_prefix", "_text")
+
+    def __init__(self, text: str) -> None:
+        plain = _PLAIN.match(text) if "|" not in text else None
+        self._prefix = plain.group() if plain else ""
+        self._text = text
+        self._automaton: _Automaton | None = None
+
+    def matches(self, path: str) -> bool:
+        if not path.startswith(self._prefix):
+            return False
+        if self._automaton is None:
+            self._automaton = _Automaton(self._text)
+        return self._automaton.matches(path)
+
+
+class _Automaton:
+    """Its states are found as paths need them, and forgotten when they grow too many."""
 
     def __init__(self, text: str) -> None:
         if len(text) > MAX_LENGTH:
@@ -236,13 +260,9 @@ class Expression:
         self._add(_Reader(f"^{text}$").whole())
         self._done = len(self._steps)
         self._states: dict[frozenset[int], _State] = {}
-        plain = _PLAIN.match(text) if "|" not in text else None
-        self._prefix = plain.group() if plain else ""
         self._first = self._state(frozenset({0}), at_start=True)
 
     def matches(self, path: str) -> bool:
-        if not path.startswith(self._prefix):
-            return False
         state = self._first
         for char in path:
             if state.is_done:

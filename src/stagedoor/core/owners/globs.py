@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-_STAR = "*"
-_DEEP = "**"
+# No path is longer where people check out, and a longer pattern would only cost time.
+MAX_LENGTH: Final = 8_192
+
+_STAR: Final = "*"
+_DEEP: Final = "**"
 
 
 class Piece(NamedTuple):
@@ -191,10 +194,5 @@ def _segment(segment: list[Piece]) -> str:
 
 def _needle(segments: Iterable[list[Piece]]) -> str:
     """The longest text that every matching path contains."""
-    best = run = ""
-    for segment in segments:
-        for piece in segment:
-            run = run + piece.literal if piece.literal else ""
-            best = max(best, run, key=len)
-        run = ""
-    return best
+    runs = ["".join(piece.literal or "\0" for piece in segment) for segment in segments]
+    return max((run for runs_of in runs for run in runs_of.split("\0")), key=len, default="")

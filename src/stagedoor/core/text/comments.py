@@ -10,7 +10,6 @@ from typing import Final, TypeAlias
 from stagedoor.core.text.outline import (
     SCALARS,
     Entry,
-    begins_its_line,
     column_of,
     entries,
     line_end,
@@ -48,10 +47,14 @@ def comments_in(text: str, marks: Marks, low: int = 0, high: int | None = None) 
 
 
 def _scalar_spans(text: str, marks: Marks) -> tuple[list[int], list[int]]:
-    nodes = [node for node, style in enumerate(marks.style) if style in SCALARS and marks.end[node] > marks.start[node]]
-    anchored = set(marks.anchored)
-    starts = [value_start(text, marks, node) if node in anchored else marks.start[node] for node in nodes]
-    return starts, [marks.end[node] for node in nodes]
+    anchored = marks.anchored
+    starts: list[int] = []
+    ends: list[int] = []
+    for node, (start, end, style, _) in enumerate(marks.rows):
+        if end > start and style in SCALARS:
+            starts.append(value_start(text, marks, node) if node in anchored else start)
+            ends.append(end)
+    return starts, ends
 
 
 def _content_end(text: str, spans: tuple[list[int], list[int]], index: int) -> int | None:
@@ -164,8 +167,8 @@ def subjects(seen: Outline, comments: list[Comment]) -> Iterator[tuple[Comment, 
 
 def _head(seen: Outline, comments: list[Comment]) -> int:
     """Where the opening comments of the file end: the last block before the first key belongs to it, if set off."""
-    first = seen.starts[0] if seen.starts else seen.marks.start[0]
-    opening = [comment for comment in comments if comment.index < min(first, seen.marks.start[0])]
+    first = seen.starts[0] if seen.starts else seen.marks.start(0)
+    opening = [comment for comment in comments if comment.index < min(first, seen.marks.start(0))]
     if not opening:
         return 0
     blocks = [comment.index for comment in opening if comment.spaced]
@@ -187,8 +190,8 @@ def _alone(seen: Outline, comment: Comment, following: int, column: int) -> Subj
     before = seen.entries[following - 1]
     after = seen.entries[following] if following < len(seen.entries) else None
     for node in reversed(seen.chains[following - 1] + (before.node,)):
-        if marks.style[node] in ("{}", "[]") and marks.start[node] < index < marks.end[node]:
-            return Above(after) if after and after.start < marks.end[node] else Tail(node)
+        if marks.style(node) in ("{}", "[]") and marks.start(node) < index < marks.end(node):
+            return Above(after) if after and after.start < marks.end(node) else Tail(node)
     if before.end > index:
         return Above(after) if after and after.start < before.end else Above(before)
     return _between(seen, following, column, after)

@@ -7,7 +7,6 @@ whole text is laid out anew.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -16,14 +15,15 @@ from stagedoor.core.text.comments import comments_in
 from stagedoor.core.text.format import format_text
 from stagedoor.core.text.outline import SCALARS, Entry, begins_its_line, entries, line_end, line_start
 from stagedoor.core.text.plain import Plain, identifying_key, identities, same, stringified
-from stagedoor.core.text.read import Marks, marked
+from stagedoor.core.text.read import Marks, marked, read
 from stagedoor.core.text.scalars import literal, spelled
-from stagedoor.core.text.write import lines_of, literal_lines
+from stagedoor.core.text.write import lines_of, literal_lines, render
 from stagedoor.errors import BadSpec
 
 Splice: TypeAlias = tuple[int, int, str]
 
 _MISSING: Final[Any] = object()
+_HEADER: Final = re.compile(r"(?:#[^\n]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"[|>][0-9+-]*")
 
 
@@ -35,13 +35,17 @@ def edit(text: str, before: Plain, after: Plain) -> str:
     """`text`, which says `before`, changed to say `after`: lines that need not change stay as they are."""
     if same(before, after):
         return text
+    header = _HEADER.match(text)
+    opening = header.group() if header else ""
+    if text[len(opening) :] == render(before):
+        return opening + render(after)
     body = text if text.endswith("\n") else text + "\n"
     marks = marked(body)
     try:
         result = _spliced(body, _Edit(body, marks).value(0, before, after))
     except _NeedsLayout:
         return format_text(text, after)
-    return result if _holds(body, marks, result, before, after) else format_text(text, after)
+    return result if _says(result, marks.data, before, after) else format_text(text, after)
 
 
 def _spliced(text: str, splices: Iterator[Splice]) -> str:
@@ -63,7 +67,7 @@ class _Edit:
     marks: Marks
 
     def value(self, node: int, before: Plain, after: Plain) -> Iterator[Splice]:
-        style = self.marks.style[node]
+        style = self.marks.style(node)
         if style == "map" and isinstance(before, dict) and isinstance(after, dict) and after:
             yield from self._mapping(node, before, after)
         elif style == "seq" and isinstance(before, list) and isinstance(after, list) and after:
@@ -94,7 +98,7 @@ class _Edit:
         try:
             if node in self.marks.anchored:
                 raise _NeedsLayout
-            if not (isinstance(after, dict | list) and after) and self.marks.style[node] in SCALARS:
+            if not (isinstance(after, dict | list) and after) and self.marks.style(node) in SCALARS:
                 splices = list(self._scalar(entry, after))
             else:
                 splices = list(self.value(node, before, after))
@@ -107,7 +111,7 @@ class _Edit:
     def _sequence(self, node: int, before: list[Plain], after: list[Plain]) -> Iterator[Splice]:
         standing = entries(self.text, self.marks, node)
         key = identifying_key(before, after)
-        old = self.marks.value[node]
+        old = self.marks.value(node)
         if key is None or not isinstance(old, list) or identities(old, key) != identities(before, key):
             raise _NeedsLayout
         names, wanted = identities(before, key), identities(after, key)
@@ -129,11 +133,11 @@ class _Edit:
     # --- single splices
 
     def _scalar(self, entry: Entry, after: Plain) -> Iterator[Splice]:
-        start, end = self.marks.start[entry.node], self.marks.end[entry.node]
+        start, end = self.marks.start(entry.node), self.marks.end(entry.node)
         block = literal(after) if isinstance(after, str) else None
         head, lines = block or (spelled(after), [])
         below = "".join(line + "\n" for line in literal_lines(lines, entry.column))
-        if self.marks.style[entry.node] in ("|", ">"):
+        if self.marks.style(entry.node) in ("|", ">"):
             header = _BLOCK_HEADER.match(self.text, start)
             yield start, header.end() if header else start, head
             yield min(line_end(self.text, start) + 1, end), end, below
@@ -145,7 +149,7 @@ class _Edit:
     def _insert(self, lines: list[str], previous: Entry | None, first: Entry) -> Splice:
         if not previous and not begins_its_line(self.text, first.start):
             raise _NeedsLayout
-        index = self._after(previous) if previous else line_start(self.text, first.start)
+        index = self._behind(previous) if previous else line_start(self.text, first.start)
         return index, index, self._indented(lines, first.column)
 
     def _remove(self, entry: Entry) -> Splice:
@@ -183,6 +187,14 @@ class _Edit:
             return entry.end
         return line_end(self.text, entry.end) + 1
 
+    def _behind(self, entry: Entry) -> int:
+        """Where something new may follow an entry: after the comments that close what is inside it."""
+        inner = re.compile(rf"(?: *\n)* {{{entry.column + 1},}}#[^\n]*\n")
+        index = self._after(entry)
+        while closing := inner.match(self.text, index):
+            index = closing.end()
+        return index
+
     def _indented(self, lines: list[str], column: int) -> str:
         margin = " " * column
         return "".join(f"{margin}{line}\n" if line else "\n" for line in lines)
@@ -191,22 +203,23 @@ class _Edit:
 # --- the proof ------------------------------------------------------------------------------------------------------
 
 
-def _holds(text: str, marks: Marks, result: str, before: Plain, after: Plain) -> bool:
-    """The result says what it should, and every comment is still there."""
+def _says(result: str, old: Plain, before: Plain, after: Plain) -> bool:
+    """The result reads, and says what it should.
+
+    That also proves the comments: every splice writes down those it takes away, and one that had become content, or
+    swallowed any, would change the data.
+    """
     try:
-        found = marked(result)
+        found = read(result.encode(), "the edited file")
     except BadSpec:
         return False
-    if not _agrees(marks.data, before, found.data, after):
-        return False
-    kept = Counter(comment.text for comment in comments_in(result, found))
-    return kept == Counter(comment.text for comment in comments_in(text, marks))
+    return _agrees(old, before, found.data, after)
 
 
 def _agrees(old: Plain, before: Plain, new: Plain, after: Plain) -> bool:
-    """Where `before` and `after` are the same the text says what it said, elsewhere it says `after`."""
-    if before is not _MISSING and same(before, after):
-        return bool(new == old)
+    """Where `before` and `after` are the same the text may say what it said, in its own spelling."""
+    if before == after and new == old:
+        return True
     if isinstance(before, dict) and isinstance(after, dict) and isinstance(old, dict) and isinstance(new, dict):
         return _mappings_agree(old, before, new, after)
     if isinstance(before, list) and isinstance(after, list) and isinstance(old, list) and isinstance(new, list):
@@ -222,7 +235,8 @@ def _mappings_agree(
             if key in new:
                 return False
         elif key not in after:
-            if new.get(key, _MISSING) != old.get(key, _MISSING):
+            # a default that somebody wrote out: it stays, or goes when what is around it is laid out again
+            if key in new and new[key] != old.get(key, _MISSING):
                 return False
         elif not _agrees(old.get(key, _MISSING), before.get(key, _MISSING), new.get(key, _MISSING), after[key]):
             return False

@@ -80,10 +80,10 @@ class _Places:
                 here = spot.inner[key]
                 self.entries[entry.node] = _Place(here.line, 0)
                 following = _Place(here.line, -1)
-                self.match(entry.node, value[key], here)  # type: ignore[call-overload,index]
+                self.match(entry.node, value[key], here)  # type: ignore[index]
 
     def _is_list(self, node: int) -> bool:
-        return self.seen.marks.style[node] in ("seq", "[]")
+        return self.seen.marks.style(node) in ("seq", "[]")
 
     def _vanish(self, entry: Entry, place: _Place) -> None:
         self.entries[entry.node] = place
@@ -101,7 +101,7 @@ def _matches(inner: list[Entry], marks: Marks, value: Plain) -> dict[str | int, 
         return {entry.key: entry.key for entry in inner if entry.key in value}
     if not isinstance(value, list):
         return {}
-    old = [marks.value[entry.node] for entry in inner]
+    old = [marks.value(entry.node) for entry in inner]
     key = identifying_key(old, value)
     if key:
         new = {name: index for index, name in enumerate(identities(value, key))}
@@ -110,18 +110,15 @@ def _matches(inner: list[Entry], marks: Marks, value: Plain) -> dict[str | int, 
 
 
 def _equal_items(old: list[Plain], new: list[Plain]) -> dict[str | int, str | int]:
-    free = list(range(len(new)))
-    found: dict[str | int, str | int] = {}
-    for at, item in enumerate(old):
-        match = next((index for index in free if new[index] == item), None)
-        if match is not None:
-            found[at] = match
-            free.remove(match)
-    for at in range(len(old)):
-        if at not in found and at in free:
-            found[at] = at
-            free.remove(at)
-    return found
+    """Equal items are the same item; of the others, those at the same place."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for index in reversed(range(len(new))):
+        places[repr(new[index])].append(index)
+    found: dict[str | int, str | int] = {
+        at: places[repr(item)].pop() for at, item in enumerate(old) if places[repr(item)]
+    }
+    taken = set(found.values())
+    return found | {at: at for at in range(min(len(old), len(new))) if at not in found and at not in taken}
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ SCALARS: Final = frozenset({"", "'", '"', "|", ">"})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A pair of a mapping or an item of a list. `opened` is where its key or dash ends, `node` its value in the marks."""
+    """A pair of a mapping or an item of a list. `opened` is where its key or dash ends, `node` its value's row."""
 
     key: str | int
     start: int
@@ -28,7 +28,7 @@ class Entry:
 
 def entries(text: str, marks: Marks, node: int) -> list[Entry]:
     """The entries directly inside a mapping or list; none inside a scalar."""
-    style = marks.style[node]
+    style = marks.style(node)
     if style in ("map", "{}"):
         return list(_pairs(text, marks, node))
     return list(_items(text, marks, node)) if style in ("seq", "[]") else []
@@ -36,34 +36,38 @@ def entries(text: str, marks: Marks, node: int) -> list[Entry]:
 
 def _pairs(text: str, marks: Marks, node: int) -> Iterator[Entry]:
     key = node + 1
-    while key < marks.skip[node]:
+    while key < marks.skip(node):
         value = key + 1
-        start = marks.start[key]
-        yield Entry(str(marks.value[key]), start, marks.end[key], column_of(text, start), value, marks.end[value])
-        key = marks.skip[value]
+        start = marks.start(key)
+        yield Entry(str(marks.value(key)), start, marks.end(key), column_of(text, start), value, marks.end(value))
+        key = marks.skip(value)
 
 
 def _items(text: str, marks: Marks, node: int) -> Iterator[Entry]:
-    item, index, flow = node + 1, 0, marks.style[node] == "[]"
+    item, index, flow = node + 1, 0, marks.style(node) == "[]"
     start = value_start(text, marks, node)
-    while item < marks.skip[node]:
+    while item < marks.skip(node):
+        end = marks.end(item)
         if flow:
-            start = opened = marks.start[item]
-        else:
-            if index:
-                found = _DASH.search(text, line_start(text, marks.end[item_before]))
-                while found and found.end() <= marks.end[item_before]:
-                    found = _DASH.search(text, found.end())
-                start = found.end() - 1 if found else marks.start[item]
-            opened = start + 1
-        yield Entry(index, start, opened, column_of(text, start), item, marks.end[item])
-        item_before, item, index = item, marks.skip[item], index + 1
+            start = marks.start(item)
+        yield Entry(index, start, start if flow else start + 1, column_of(text, start), item, end)
+        item, index = marks.skip(item), index + 1
+        if not flow and item < marks.skip(node):
+            start = _next_dash(text, end)
+
+
+def _next_dash(text: str, end: int) -> int:
+    """Where the dash of the item stands that follows one which ends here: the parser does not say."""
+    found = _DASH.search(text, line_start(text, end))
+    while found and found.end() <= end:
+        found = _DASH.search(text, found.end())
+    return found.end() - 1 if found else end
 
 
 def value_start(text: str, marks: Marks, node: int) -> int:
     """Where the value itself begins, after its anchor."""
-    anchor = _ANCHOR.match(text, marks.start[node]) if node in marks.anchored else None
-    return min(anchor.end(), marks.end[node]) if anchor else marks.start[node]
+    anchor = _ANCHOR.match(text, marks.start(node)) if node in marks.anchored else None
+    return min(anchor.end(), marks.end(node)) if anchor else marks.start(node)
 
 
 def line_start(text: str, index: int) -> int:

@@ -13,7 +13,7 @@ from stagedoor.core.text.plain import Plain
 from stagedoor.errors import BadSpec
 
 try:
-    from yaml.cyaml import CParser as _Parser
+    from yaml import CSafeLoader as _Parser
 except ImportError:  # a PyYAML without libyaml: slower, and the same events
     from yaml import SafeLoader as _Parser  # type: ignore[assignment]
 
@@ -22,12 +22,19 @@ MAX_DEPTH: Final = 32
 MAX_ALIASES: Final = 64
 MAX_EXPANDED: Final = 100_000
 
+_FLOWS: Final = ("{}", "[]")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _NO_KEY: Final[Any] = object()
 _COMMON: Final = bytes([9, 10, *range(0x20, 0x7F)])
 _FORBIDDEN: Final = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_STYLES: Final = {
+    (yaml.MappingStartEvent, False): "map",
+    (yaml.MappingStartEvent, True): "{}",
+    (yaml.SequenceStartEvent, False): "seq",
+    (yaml.SequenceStartEvent, True): "[]",
+}
 _LINE_ENDS: Final = {"\x85": "next line", "\u2028": "line separator", "\u2029": "paragraph separator"}
 
 
@@ -56,43 +63,59 @@ class Document:
         for part in loc:
             found = _child(marks, node, part)
             if found is None:
-                return where(self.path, self.text, marks.start[node])
+                return where(self.path, self.text, marks.start(node))
             key, node = found
-        return where(self.path, self.text, marks.start[key if of_key else node])
+        return where(self.path, self.text, marks.start(key if of_key else node))
 
 
 @dataclass(slots=True)
 class Marks:
-    """Every node in the order of the text (a mapping's keys are nodes too), as columns of a table."""
+    """Every node in the order of the text; a mapping's keys are nodes too.
+
+    A row is where the node starts and ends, its style (`"" ' " | >` for scalars, `map seq {} [] *` for the others) and
+    its value. `skips` tells of a mapping or list the first node after its children.
+    """
 
     data: Plain = None
-    start: list[int] = field(default_factory=list)
-    end: list[int] = field(default_factory=list)
-    skip: list[int] = field(default_factory=list)  # the index of the first node after this one's children
-    style: list[str] = field(default_factory=list)  # "" ' " | > for scalars, `map seq {} [] *` for the others
-    value: list[Plain] = field(default_factory=list)
-    anchored: list[int] = field(default_factory=list)
+    rows: list[tuple[int, int, str, Plain]] = field(default_factory=list)
+    skips: dict[int, int] = field(default_factory=dict)
+    anchored: set[int] = field(default_factory=set)
+    _closed: tuple[int, int] = (0, 0)  # how many rows there were when the last mapping or list closed, and its end
 
-    def add(self, event: Any, style: str, value: Plain) -> None:
-        """A node begins, or is complete if it is a scalar."""
-        self.start.append(event.start_mark.index)
-        self.end.append(event.end_mark.index)
-        self.skip.append(len(self.skip) + 1)
-        self.style.append(style)
-        self.value.append(value)
-        if event.anchor is not None:
-            self.anchored.append(len(self.skip) - 1)
+    def start(self, node: int) -> int:
+        return self.rows[node][0]
+
+    def end(self, node: int) -> int:
+        return self.rows[node][1]
+
+    def style(self, node: int) -> str:
+        return self.rows[node][2]
+
+    def value(self, node: int) -> Plain:
+        return self.rows[node][3]
+
+    def skip(self, node: int) -> int:
+        return self.skips.get(node, node + 1)
+
+    def open(self, event: Any, style: str, value: Plain) -> int:
+        """A mapping or list begins."""
+        self.rows.append((event.start_mark.index, 0, style, value))
+        return len(self.rows) - 1
 
     def close(self, node: int, event: Any) -> None:
-        """A mapping or list ends; the parser only says so when it sees what follows, so block style ends with its last child."""
-        self.skip[node] = len(self.skip)
-        if self.style[node] in ("{}", "[]"):
-            self.end[node] = event.end_mark.index
-        else:
-            last = node + 1
-            while self.skip[last] < self.skip[node]:
-                last = self.skip[last]
-            self.end[node] = self.end[last]
+        """A mapping or list ends.
+
+        In block style the parser tells so only when it sees what follows; the end is that of the last child.
+        """
+        start, _, style, value = self.rows[node]
+        at, end = self._closed
+        if style in _FLOWS:
+            end = event.end_mark.index
+        elif at != len(self.rows):  # the last child is a scalar
+            end = self.rows[-1][1]
+        self._closed = len(self.rows), end
+        self.skips[node] = len(self.rows)
+        self.rows[node] = (start, end, style, value)
 
 
 def read(raw: bytes, path: str) -> Document:
@@ -115,20 +138,17 @@ def where(path: str, text: str, index: int) -> str:
 
 
 def _child(marks: Marks, node: int, part: str | int) -> tuple[int, int] | None:
-    style = marks.style[node]
-    child = node + 1
+    """The nodes of the key and of the value at one step down."""
+    style, child, stop = marks.style(node), node + 1, marks.skip(node)
     if style in ("map", "{}"):
-        while child < marks.skip[node]:
-            value = marks.skip[child]
-            if marks.value[child] == part:
-                return child, value
-            child = marks.skip[value]
+        while child < stop:
+            if marks.value(child) == part:
+                return child, child + 1
+            child = marks.skip(child + 1)
     elif style in ("seq", "[]") and isinstance(part, int):
         for _ in range(part):
-            if child >= marks.skip[node]:
-                break
-            child = marks.skip[child]
-        return (child, child) if child < marks.skip[node] else None
+            child = marks.skip(child) if child < stop else child
+        return (child, child) if child < stop else None
     return None
 
 
@@ -219,18 +239,21 @@ class _Reader:
         if type(event) is yaml.MappingStartEvent:
             return self._nodes(get, event)
         index = event.start_mark.index
+        if type(event) is yaml.AliasEvent:
+            self._alias(event, [], is_key=False)
         if event.tag is not None:
             self._refuse_tag(event)
         if type(event) is yaml.ScalarEvent and not event.style and event.value in _NULLS:
             self._refuse("the file is empty", index, "write the mapping that it should hold, or delete the file")
         kind = "a list" if type(event) is yaml.SequenceStartEvent else "text"
-        self._refuse(f"the top level is {kind}", index, "write a mapping of keys and values")
+        return self._refuse(f"the top level is {kind}", index, "write a mapping of keys and values")
 
     def _nodes(self, get: Any, event: Any) -> Plain:
         # one loop without calls on the good path: it is most of what reading a registry costs
         scalar, mapping, sequence = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
         mapping_end, sequence_end = yaml.MappingEndEvent, yaml.SequenceEndEvent
         marks, anchors, no_key = self.marks, self.anchors, _NO_KEY
+        rows, anchored = (marks.rows, marks.anchored) if marks is not None else ([], set())
         root: dict[str, Plain] = {}
         box: Any = root
         key: Any = no_key
@@ -241,8 +264,9 @@ class _Reader:
             self._refuse_tag(event)
         if event.anchor is not None:
             anchors[event.anchor] = root
-        if marks:
-            marks.add(event, "{}" if event.flow_style else "map", root)
+            anchored.add(0)
+        if marks is not None:
+            marks.open(event, "{}" if event.flow_style else "map", root)
         while True:
             event = get()
             kind = type(event)
@@ -254,8 +278,9 @@ class _Reader:
                     value = None
                 if event.anchor is not None:
                     anchors[event.anchor] = value
+                    anchored.add(len(rows))
                 if marks is not None:
-                    marks.add(event, event.style or "", value)
+                    rows.append((event.start_mark.index, event.end_mark.index, event.style or "", value))
                 if type(box) is list:
                     box.append(value)
                 elif key is no_key:
@@ -277,20 +302,20 @@ class _Reader:
                 value = {} if kind is mapping else []
                 if event.anchor is not None:
                     anchors[event.anchor] = value
+                    anchored.add(len(rows))
                 if type(box) is list:
                     box.append(value)
                 else:
                     box[key] = value
                 stack.append((box, no_key, node))
                 if marks is not None:
-                    node = len(marks.skip)
-                    style = ("{}" if kind is mapping else "[]") if event.flow_style else kind_name(kind)
-                    marks.add(event, style, value)
+                    node = marks.open(event, _STYLES[kind, bool(event.flow_style)], value)
                 box, key = value, no_key
             else:
-                value = self._alias(event, [held for held, _, _ in stack] + [box], is_key=key is no_key and type(box) is dict)
-                if marks is not None:
-                    marks.add(event, "*", value)
+                value = self._alias(
+                    event, [held for held, _, _ in stack] + [box], is_key=key is no_key and type(box) is dict
+                )
+                rows.append((event.start_mark.index, event.end_mark.index, "*", value))
                 if type(box) is list:
                     box.append(value)
                 else:
@@ -304,7 +329,9 @@ class _Reader:
         if is_key:
             self._refuse(f"a key is the alias *{name}", index, "write the key itself")
         if name not in self.anchors:
-            self._refuse(f"the alias *{name} has no anchor &{name} before it", index, "quote the value if * is meant as text")
+            self._refuse(
+                f"the alias *{name} has no anchor &{name} before it", index, "quote the value if * is meant as text"
+            )
         value = self.anchors[name]
         if any(box is value for box in open_boxes):
             self._refuse(f"the alias *{name} stands inside what it names", index, "write the value out")
@@ -337,7 +364,9 @@ class _Reader:
 
     def _refuse_tag(self, event: Any) -> NoReturn:
         shown = self.text[event.start_mark.index :].split(None, 1)[0] if event.anchor is None else event.tag
-        self._refuse(f"the YAML tag {shown[:60]} is not read", event.start_mark.index, "take the tag out, or quote the value")
+        self._refuse(
+            f"the YAML tag {shown[:60]} is not read", event.start_mark.index, "take the tag out, or quote the value"
+        )
 
     def _refuse_depth(self, index: int) -> NoReturn:
         self._refuse(f"nested deeper than {MAX_DEPTH} levels", index, "write it flatter")
@@ -348,7 +377,9 @@ class _Reader:
         if depth > MAX_DEPTH:
             self._refuse_depth(event.start_mark.index)
         kind = "mapping" if type(event) is yaml.MappingStartEvent else "list"
-        self._refuse(f"a key is a {kind}", event.start_mark.index, "use text as the key, and quote it if it begins with { or [")
+        self._refuse(
+            f"a key is a {kind}", event.start_mark.index, "use text as the key, and quote it if it begins with { or ["
+        )
 
     def _refuse_key(self, event: Any, value: str | None, box: dict[str, Plain]) -> NoReturn:
         index = event.start_mark.index
@@ -358,31 +389,31 @@ class _Reader:
         if value in box:
             first = self.text.count("\n", 0, self._first_key(value, index)) + 1
             line = self.text.count("\n", 0, index) + 1
-            self._refuse(f"the key {value} stands twice, in line {first} and in line {line}", index, "keep one of the two")
+            self._refuse(
+                f"the key {value} stands twice, in line {first} and in line {line}", index, "keep one of the two"
+            )
         self._refuse("the merge key << is not read", index, "write the keys out")
 
     def _first_key(self, key: str, second: int) -> int:
         """Where a key that stands twice stands first: the same events again, up to the second."""
-        parser = _Parser(self.text)
-        open_keys: list[dict[str, int] | None] = []
-        expects: list[bool] = []
+        get: Any = _Parser(self.text).get_event
+        open_keys: list[dict[str, int]] = []
+        expects_key: list[bool | None] = []  # None in a list
         while True:
-            event: Any = parser.get_event()
-            if isinstance(event, yaml.NodeEvent):
-                is_key = bool(expects) and open_keys[-1] is not None and expects[-1]
-                if is_key and type(event) is yaml.ScalarEvent:
-                    keys: Any = open_keys[-1]
-                    if event.start_mark.index == second:
-                        return int(keys[key])
-                    keys.setdefault(event.value, event.start_mark.index)
-                if expects:
-                    expects[-1] = not expects[-1]
-            if isinstance(event, yaml.CollectionStartEvent):
-                open_keys.append({} if type(event) is yaml.MappingStartEvent else None)
-                expects.append(True)
-            elif isinstance(event, yaml.CollectionEndEvent):
+            event: Any = get()
+            is_node = isinstance(event, yaml.NodeEvent)
+            if is_node and expects_key and expects_key[-1] is not None:
+                if expects_key[-1] and event.start_mark.index == second:
+                    return open_keys[-1][key]
+                if expects_key[-1]:
+                    open_keys[-1][event.value] = event.start_mark.index
+                expects_key[-1] = not expects_key[-1]
+            if type(event) in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
+                open_keys.append({})
+                expects_key.append(True if type(event) is yaml.MappingStartEvent else None)
+            elif not is_node and open_keys:
                 open_keys.pop()
-                expects.pop()
+                expects_key.pop()
 
     def _line_of(self, prefix: str) -> int:
         found = re.search(rf"^{re.escape(prefix)}", self.text, re.MULTILINE)
@@ -401,12 +432,12 @@ class _Reader:
         self._refuse(f"{what} ({context})" if context and problem not in _IN_PLAIN_WORDS else what, index, fix)
 
 
-def kind_name(kind: type[Any]) -> str:
-    """`map` or `seq`."""
-    return "map" if kind is yaml.MappingStartEvent else "seq"
-
-
 _IN_PLAIN_WORDS: Final = {
+    "did not find expected <document start>": (
+        "something stands after the end of the document",
+        "keep one document in a file, and check what closes above this line",
+    ),
+    "exceeded maximum nesting depth": (f"nested deeper than {MAX_DEPTH} levels", "write it flatter"),
     "mapping values are not allowed in this context": (
         "a key and its colon cannot stand here",
         "quote the text if it holds a colon, and check the indentation",

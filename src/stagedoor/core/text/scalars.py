@@ -91,4 +91,9 @@ def _fits_a_literal(text: str) -> bool:
     first = text[: text.index("\n")]
     last = text[text.rstrip("\n").rfind("\n") + 1 :]
     # blank lines at either end are easily lost by people and their editors
-    return bool(first.strip() and last.strip()) and first[0] != "\t" and not text.endswith("\n\n") and not _ESCAPED.search(text)
+    return (
+        bool(first.strip() and last.strip())
+        and first[0] != "\t"
+        and not text.endswith("\n\n")
+        and not _ESCAPED.search(text)
+    )

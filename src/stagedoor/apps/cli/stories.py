@@ -1,0 +1,165 @@
+"""Commands about what happened, and about telling it."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from stagedoor.apps.cli.complete import complete_ref
+from stagedoor.apps.cli.main import Door
+from stagedoor.apps.cli.output import echo_json, json_option, table
+from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
+from stagedoor.core.registry import resolve
+from stagedoor.core.views.plain import visible
+from stagedoor.errors import NotFound, Unavailable
+from stagedoor.workflows import following, reconciling
+from stagedoor.workflows import history as past
+
+
+@click.command()
+@click.argument("ref", required=False, shell_complete=complete_ref)
+@click.option("--limit", default=50, show_default=True, help="How many; 0 for all.")
+@json_option
+@click.pass_obj
+def activity(door: Door, ref: str | None, limit: int, as_json: bool) -> None:
+    """Show what happened, newest first.
+
+    Of the whole registry, of a model or of a version, in the order of main: clocks order nothing. `git log
+    --first-parent` tells the same story.
+    """
+    world = door.world
+    found = resolve(world.snapshot().registry, ref) if ref else None
+    events = past.activity(world, found.model if found else None, found.version if found else None)
+    shown = events[:limit] if limit else events
+    if as_json:
+        echo_json(shown)
+        return
+    for event in shown:
+        click.echo(f"{event.commit[:10]} {event.at:%Y-%m-%d %H:%M} {visible(event.text)}")
+        for more in (event.comment, event.system_comment):
+            if more:
+                click.echo(f"           {visible(more)}")
+    if len(shown) < len(events):
+        click.echo(f"… and {len(events) - len(shown)} more: --limit 0 shows all.")
+    if not events:
+        click.echo("Nothing happened yet.")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be told, and tell nobody.")
+@click.option("--status", "only_status", is_flag=True, help="Show how far it came and what waits.")
+@click.option("--from", "start", metavar="REV", help="Go on from here, without telling of what came before.")
+@click.option("--redeliver", is_flag=True, help="Try again now what failed, and what was parked.")
+@click.option("--watch", type=click.FloatRange(min=0.2), metavar="SECONDS", help="Do it again and again, with this pause.")
+@json_option
+@click.pass_obj
+def reconcile(
+    door: Door, dry_run: bool, only_status: bool, start: str | None, redeliver: bool, watch: float | None, as_json: bool
+) -> None:
+    """Record what was merged, and tell whoever wants to know.
+
+    From the cursor on refs/stagedoor/ledger to main, merge by merge. Running it twice tells once.
+    """
+    world = door.world
+    if only_status:
+        _status(reconciling.status(world), as_json)
+        return
+    while True:
+        options = reconciling.Options(dry_run, start, redeliver)
+        try:
+            _report(reconciling.reconcile(world, options), dry_run, as_json)
+        except Unavailable as error:
+            if watch is None:
+                raise
+            click.echo(f"waiting: {error.what}", err=True)
+        if watch is None:
+            return
+        start = None
+        time.sleep(watch)
+        world.forget()
+
+
+def _report(report: reconciling.Report, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        echo_json(report)
+        return
+    for event in report.events:
+        click.echo(f"{event.commit[:10]} {visible(event.text)}")
+        if event.system_comment:
+            click.echo(f"           {visible(event.system_comment)}")
+    for telling in report.planned:
+        click.echo(f"would tell {visible(telling.sink)}: {visible(telling.event.text)}")
+    for failed in report.failed:
+        click.secho(f"{failed.state}: {visible(failed.sink)}: {visible(failed.error)}", fg="yellow", err=True)
+    verb = "would be told" if dry_run else "delivered"
+    told = len(report.planned) if dry_run else report.delivered
+    failed_count = f", {len(report.failed)} failed" if report.failed else ""
+    click.echo(f"{report.merges} merges, {len(report.events)} activities, {told} {verb}{failed_count}.")
+
+
+def _status(found: reconciling.Status, as_json: bool) -> None:
+    if as_json:
+        echo_json(found)
+        return
+    click.echo(f"reconciled up to {found.cursor.main[:10] or 'nothing yet'}")
+    for state, count in sorted(found.counts.items()):
+        click.echo(f"{count:6} {state}")
+    if found.waiting:
+        rows = [(d.state, d.sink, d.attempts, f"{d.next_at:%Y-%m-%d %H:%M}" if d.next_at else "", d.error) for d in found.waiting]
+        table(("STATE", "SINK", "ATTEMPTS", "NEXT", "ERROR"), rows)
+        click.echo("\nTry again now: stagedoor reconcile --redeliver")
+
+
+@click.command()
+@click.argument("ref", shell_complete=complete_ref)
+@click.option("--only-followed", is_flag=True, help="Of a model: only what happens to versions I follow (the default).")
+@json_option
+@click.pass_obj
+def follow(door: Door, ref: str, only_followed: bool, as_json: bool) -> None:
+    """Hear of a version, or of everything about a model.
+
+    Whoever comments on a version, moves it or asks for that, follows it already.
+    """
+    made = following.choose(door.world, ref, "following") if only_followed else following.follow(door.world, ref)
+    if as_json:
+        echo_json(made)
+    elif only_followed:
+        click.echo(f"{made.email} hears of the versions of {ref} that they follow.")
+    else:
+        click.echo(f"{made.email} follows {ref}.")
+
+
+@click.command()
+@click.argument("ref", metavar="NAME", shell_complete=complete_ref)
+@json_option
+@click.pass_obj
+def mute(door: Door, ref: str, as_json: bool) -> None:
+    """Hear nothing of a model. `stagedoor follow NAME` ends it."""
+    made = following.choose(door.world, ref, "mute")
+    echo_json(made) if as_json else click.echo(f"{made.email} hears nothing of {ref}.")
+
+
+@click.command()
+@click.argument("code", required=False)
+@json_option
+def explain(code: str | None, as_json: bool) -> None:
+    """Explain a check.
+
+    Without CODE, the list of all.
+
+    \b
+    stagedoor explain SD301
+    """
+    if code is None:
+        rows = [(one.code, one.severity, one.title) for one in ALL_CHECKS]
+        echo_json(rows) if as_json else table(("CODE", "SEVERITY", "TITLE"), rows)
+        return
+    found = check_called(code)
+    if found is None:
+        raise NotFound(f"there is no check {code}", fix="stagedoor explain lists them")
+    if as_json:
+        echo_json({"code": found.code, "severity": found.severity, "title": found.title, "reason": found.reason})
+        return
+    click.secho(f"{found.code}: {found.title}", bold=True)
+    click.echo(f"{found.severity}, {FAMILIES[found.code[:3]]}\n\n{' '.join(found.reason.split())}")

@@ -1,0 +1,88 @@
+"""Who wants to hear of what: kept on `refs/stagedoor/preferences`, one small file a person and model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stagedoor.core.delivery import Preference
+from stagedoor.core.registry import resolve
+from stagedoor.errors import Unavailable
+from stagedoor.gitstore import Raced, RefUpdate, Repository
+from stagedoor.workflows.world import World
+
+REF = "refs/stagedoor/preferences"
+_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What one person wants to hear of one model: a choice, or the default, and the versions they follow by hand."""
+
+    email: str
+    choice: Preference | None
+    versions: tuple[int, ...]
+
+
+def follow(world: World, text: str) -> Wishes:
+    """Hear of one version, or of everything about a model."""
+    ref = resolve(world.snapshot().registry, text)
+    if ref.version is None:
+        return _set(world, ref.model, choice="all")
+    return _set(world, ref.model, version=ref.version)
+
+
+def choose(world: World, text: str, choice: Preference) -> Wishes:
+    """Hear of all, of what is followed, or of nothing about a model."""
+    return _set(world, resolve(world.snapshot().registry, text).model, choice=choice)
+
+
+def _set(world: World, model: str, choice: Preference | None = None, version: int | None = None) -> Wishes:
+    id_, email = world.snapshot().registry.model(model).id, world.actor.email.lower()
+    path = _path(id_, email)
+    for attempt in range(_TRIES):
+        tip = world.repository.tip(REF)
+        now = next((w for w in _all(world.repository, tip, id_) if w.email == email), Wishes(email, None, ()))
+        versions = tuple(sorted({*now.versions, *([version] if version is not None else [])}))
+        wanted = Wishes(email, choice or now.choice, versions)
+        raw = json.dumps({"email": email, "choice": wanted.choice, "versions": versions}, indent=1).encode() + b"\n"
+        base = world.repository.commit_info(tip).tree if tip else None
+        tree = world.repository.write_tree(base, {path: raw})
+        who = world.signature()
+        parents = (tip,) if tip else ()
+        commit = world.repository.commit(tree, parents, author=who, committer=who, message=f"preferences of {email}\n")
+        try:
+            world.repository.publish((RefUpdate(REF, tip, commit),), "stagedoor: preferences")
+        except Raced:
+            world.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
+            continue
+        return wanted
+    raise Unavailable("preferences are being written by many at once", fix="try again")
+
+
+def _path(model_id: str, email: str) -> str:
+    return f"{model_id}/{hashlib.sha256(email.encode()).hexdigest()[:24]}.json"
+
+
+def wishes(repository: Repository, model_id: str) -> Mapping[str, Wishes]:
+    """What people said about one model, by their address."""
+    return {one.email: one for one in _all(repository, repository.tip(REF), model_id)}
+
+
+def _all(repository: Repository, tip: str | None, model_id: str) -> list[Wishes]:
+    if tip is None:
+        return []
+    files = repository.files(tip, model_id)
+    found = []
+    for entry in files.values():
+        try:
+            said = json.loads(repository.blob(entry.oid))
+            choice = said["choice"] if said["choice"] in ("all", "following", "mute") else None
+            found.append(Wishes(str(said["email"]), choice, tuple(int(v) for v in said["versions"])))
+        except (ValueError, KeyError, TypeError):
+            # somebody wrote the ref by hand; the others are still worth reading
+            continue
+    return found
