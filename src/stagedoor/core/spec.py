@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
@@ -13,6 +16,10 @@ NO_STAGE: Final = "None"
 STAGING: Final = "Staging"
 PRODUCTION: Final = "Production"
 ARCHIVED: Final = "Archived"
+
+# one text of a file, and a version number: what every reader of the file can hold
+MAX_TEXT: Final = 1_000_000
+MAX_NUMBER: Final = 2**31 - 1
 
 
 # --- scalars: the reader hands over text, the schema gives it a type ------------------------------------------------
@@ -24,8 +31,10 @@ def _text(value: object) -> object:
 
 def _whole(value: object) -> object:
     # int("1_0"), int(" 1") and int("1.0") are no numbers to a person who reads YAML
-    if isinstance(value, str) and not re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", value):
+    if isinstance(value, str) and not re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
         raise ValueError("a whole number in decimal digits is wanted")
+    if isinstance(value, str) and len(value) > 18:
+        raise ValueError("a number of at most 18 digits is wanted")
     return value
 
 
@@ -35,17 +44,18 @@ def _number(value: object) -> object:
     return value
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _time(value: object) -> object:
     if isinstance(value, str):
         if not _TIME.fullmatch(value):
             raise ValueError("a time such as 2026-11-24T10:15:00.123Z is wanted")
-        value = datetime.fromisoformat(value)
-    if isinstance(value, datetime):
-        return to_milliseconds(value)
-    return value
+        try:
+            value = to_milliseconds(datetime.fromisoformat(value))
+        except (ValueError, OverflowError):
+            raise ValueError("there is no such time in the calendar") from None
+    return to_milliseconds(value) if isinstance(value, datetime) else value
 
 
 def _switch(value: object) -> object:
@@ -74,7 +84,7 @@ def _email(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Whole = Annotated[int, BeforeValidator(_whole)]
-VersionNumber = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=2**31 - 1)]
+VersionNumber = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_NUMBER)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Email = Annotated[str, BeforeValidator(_email), Field(max_length=254)]
@@ -86,10 +96,18 @@ Time = Annotated[
 ]
 
 
+class Unfit(ValueError):
+    """Parts of a file that are right one by one and do not go together: where each stands, and what is wrong."""
+
+    def __init__(self, faults: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(said for _, said in self.faults))
+
+
 class Value(BaseModel):
     """A frozen part of a file; a key it does not know is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, str_max_length=1_000_000)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, str_max_length=MAX_TEXT)
 
 
 # --- the model file -------------------------------------------------------------------------------------------------
@@ -181,7 +199,7 @@ class RegisteredModel(Value):
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     aliases: dict[str, VersionNumber] = {}
     created: Created
-    last_version: Annotated[int, BeforeValidator(_whole), Field(ge=0)] = 0
+    last_version: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_NUMBER)] = 0
     versions: tuple[Version, ...] = ()
 
     def version(self, number: int) -> Version | None:
@@ -255,6 +273,20 @@ class Requests(Value):
     prefix: Annotated[str, Field(pattern=r"^refs/(pull|stagedoor/pull)/$")] = "refs/pull/"
 
 
+def _repeated(names: Iterable[str]) -> list[int]:
+    """The places of those that were there before."""
+    seen: set[str] = set()
+    return [index for index, name in enumerate(names) if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+
+
+def _stage_name_fault(name: str) -> str | None:
+    if name.casefold() in {"read", "manage"}:
+        return f"the stage {name} is called like a right, and CODEOWNERS could not tell the two apart"
+    if name != name.strip() or any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} for char in name):
+        return f"the stage {name!r} has space at an end, or a character that does not show"
+    return None
+
+
 DEFAULT_STAGES: Final = tuple(Stage(name=name) for name in (NO_STAGE, STAGING, PRODUCTION, ARCHIVED))
 
 
@@ -274,26 +306,39 @@ class RegistrySpec(Value):
     notifications: Notifications = Notifications()
 
     @model_validator(mode="after")
-    def _stages_hold_together(self) -> Self:
+    def _holds_together(self) -> Self:
+        if faults := (*self._stage_faults(), *self._gate_faults(), *self._route_faults()):
+            raise Unfit(faults)
+        return self
+
+    def _stage_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         names = self.stage_names
-        if len({name.casefold() for name in names}) != len(names):
-            raise ValueError("two stages have the same name, or differ only by case")
+        for index in _repeated(name.casefold() for name in names):
+            yield ("stages", index, "name"), f"the stage {names[index]} is there twice, or differs only by case"
         for needed in (NO_STAGE, ARCHIVED):
             if needed not in names:
-                raise ValueError(f"the stage {needed} is missing, and every registry has it")
-        for stage in self.stages:
-            for source in stage.sources or ():
+                yield ("stages",), f"the stage {needed} is missing, and every registry has it"
+        for index, stage in enumerate(self.stages):
+            if fault := _stage_name_fault(stage.name):
+                yield ("stages", index, "name"), fault
+            for at, source in enumerate(stage.sources or ()):
                 if source not in names:
-                    raise ValueError(f"stage {stage.name} may be entered from {source}, which is not a stage")
-        for gate in self.gates:
-            for name in gate.stages:
-                if name not in names:
-                    raise ValueError(f"gate {gate.name} names the stage {name}, which does not exist")
-        if len({gate.name for gate in self.gates}) != len(self.gates):
-            raise ValueError("two gates have the same name")
-        if len({route.name for route in self.notifications.routes}) != len(self.notifications.routes):
-            raise ValueError("two notification routes have the same name")
-        return self
+                    said = f"stage {stage.name} may be entered from {source}, which is not a stage"
+                    yield ("stages", index, "from", at), said
+
+    def _gate_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for index in _repeated(gate.name for gate in self.gates):
+            yield ("gates", index, "name"), f"the gate {self.gates[index].name} is there twice"
+        for index, gate in enumerate(self.gates):
+            for at, name in enumerate(gate.stages):
+                if name not in self.stage_names:
+                    yield ("gates", index, "stages", at), f"gate {gate.name} names {name}, which is not a stage"
+
+    def _route_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        routes = self.notifications.routes
+        for index in _repeated(route.name for route in routes):
+            place = ("notifications", "routes", index, "name")
+            yield place, f"the notification route {routes[index].name} is there twice"
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -338,16 +383,34 @@ class People(Value):
     people: tuple[Person, ...] = ()
     teams: tuple[Team, ...] = ()
 
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        faults: list[tuple[tuple[str | int, ...], str]] = [
+            (("teams", index, "name"), f"the team {self.teams[index].name} is there twice")
+            for index in _repeated(team.name.lower() for team in self.teams)
+        ]
+        faults += [
+            (("people", index, "email"), f"{self.people[index].email} is there twice")
+            for index in _repeated(person.email.lower() for person in self.people)
+        ]
+        if faults:
+            raise Unfit(faults)
+        return self
+
     def emails_of(self, owner: str) -> frozenset[str] | None:
         """The addresses behind an owner as CODEOWNERS writes it, in lower case; None when nobody knows the owner."""
         if not owner.startswith("@"):
             return frozenset({owner.lower()})
-        handle = owner[1:].lower()
-        for team in self.teams:
-            if team.name.lower() == handle:
-                return frozenset(member.lower() for member in team.members)
-        found = frozenset(person.email.lower() for person in self.people if handle in person.logins())
-        return found or None
+        return self._behind.get(owner[1:].lower())
+
+    @cached_property
+    def _behind(self) -> dict[str, frozenset[str]]:
+        """Who stands behind each login and team, in lower case; a team comes before a login of its name."""
+        found: dict[str, frozenset[str]] = {}
+        for person in self.people:
+            for login in person.logins():
+                found[login] = found.get(login, frozenset()) | {person.email.lower()}
+        return found | {team.name.lower(): frozenset(map(str.lower, team.members)) for team in self.teams}
 
     def person(self, email: str) -> Person | None:
         """The person with this address, or None."""

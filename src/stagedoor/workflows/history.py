@@ -132,7 +132,7 @@ def landed(repository: Repository, commit: CommitInfo, reader: _Reader | None = 
 
 def _is_policy(path: str, top: str) -> bool:
     if path.startswith(f"{SPEC_FOLDER}/"):
-        return not path.startswith(SCHEMAS)
+        return not path.startswith(SCHEMAS) and not path.endswith("/.gitkeep")
     return any(top in places for places in LOCATIONS.values())
 
 

@@ -48,7 +48,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("stories", "Explain a check."),
     "fmt": ("files", "Write registry files in their canonical form."),
     "schema": ("files", "Print the JSON Schema of a registry file."),
-    "sync": ("files", "Exchange requests, comments and the ledger with a remote."),
     "completion": ("files", "Print the completion script of a shell."),
 }
 

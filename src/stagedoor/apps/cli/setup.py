@@ -8,6 +8,8 @@ import click
 
 from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, json_option
+from stagedoor.core.views.plain import visible
+from stagedoor.errors import ChecksFailed
 
 
 @click.command()
@@ -39,3 +41,29 @@ def init(
         return
     click.echo(f"Made a registry in {made.directory} ({made.commit[:10]}); {made.owner} owns everything in it.")
     click.echo(f"\nNext: stagedoor -C {place} register NAME --source URI")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(door: Door, as_json: bool) -> None:
+    """Look for what would get in the way, and say how to mend it.
+
+    The clone, your identity, the files, the owners, the requests, the ledger and the notifications. Exit code 8 when
+    something is wrong.
+    """
+    from stagedoor.workflows.doctoring import examine
+
+    found = examine(door.world)
+    if as_json:
+        echo_json(found)
+    else:
+        marks = {"ok": ("green", "ok     "), "warning": ("yellow", "warning"), "error": ("red", "error  ")}
+        for one in found:
+            colour, mark = marks[one.grade]
+            click.secho(mark, fg=colour, nl=False)
+            click.echo(f"  {visible(one.what)}")
+            if one.fix:
+                click.echo(f"     fix:  {visible(one.fix)}")
+    if any(one.grade == "error" for one in found):
+        click.get_current_context().exit(ChecksFailed.exit_code)

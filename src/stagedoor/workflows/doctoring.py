@@ -1,0 +1,124 @@
+"""What would get in the way of a registry, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from stagedoor.core.layout import REGISTRY_FILE
+from stagedoor.core.owners import Level, owners_of
+from stagedoor.effects.notify import variables_in
+from stagedoor.errors import RegistryError
+from stagedoor.workflows.planning import validate_all
+from stagedoor.workflows.reconciling import status
+from stagedoor.workflows.snapshots import root_of
+from stagedoor.workflows.world import World
+
+Grade = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that was looked at."""
+
+    grade: Grade
+    what: str
+    fix: str = ""
+
+
+def examine(world: World) -> tuple[Diagnosis, ...]:
+    """Look at the clone, the identity, the files, the owners, the requests, the ledger and the notifications."""
+    found: list[Diagnosis] = []
+    for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications):
+        found += _looked(look, world)
+    return tuple(found)
+
+
+def _looked(look: Callable[[World], Iterator[Diagnosis]], world: World) -> list[Diagnosis]:
+    try:
+        return list(look(world))
+    except RegistryError as error:
+        return [Diagnosis("error", f"{error.what}{f' ({error.where})' if error.where else ''}", error.fix or "")]
+
+
+def _clone(world: World) -> Iterator[Diagnosis]:
+    repository = world.repository
+    kind = "bare repository" if repository.is_bare else "repository"
+    place = f", registry in {repository.root}/" if repository.root else ""
+    yield Diagnosis("ok", f"{kind}, {repository.object_format}, branch {repository.branch}{place}")
+    repository.require_history()
+    yield Diagnosis("ok", "the whole history is here")
+
+
+def _identity(world: World) -> Iterator[Diagnosis]:
+    email = world.actor.email
+    known = world.snapshot().people.person(email)
+    if known is None:
+        yield Diagnosis("warning", f"{email} is not in people.yaml", "add the person, so that @login owners resolve")
+    else:
+        yield Diagnosis("ok", f"you are {email}; on one machine that is a claim, not a proof")
+
+
+def _files(world: World) -> Iterator[Diagnosis]:
+    problems = validate_all(world)
+    errors = sum(problem.severity == "error" for problem in problems)
+    if problems:
+        grade: Grade = "error" if errors else "warning"
+        yield Diagnosis(grade, f"main has {errors} errors and {len(problems) - errors} warnings", "stagedoor validate")
+    else:
+        yield Diagnosis("ok", f"{len(world.snapshot().registry.names)} models, and no check has anything to say")
+
+
+def _owners(world: World) -> Iterator[Diagnosis]:
+    snapshot = world.snapshot()
+    if snapshot.owners_entry is None:
+        yield Diagnosis("error", "there is no CODEOWNERS, so nobody may change anything", "add .github/CODEOWNERS")
+        return
+    for path in (snapshot.owners_entry[0], root_of(world.repository) + REGISTRY_FILE):
+        handles = owners_of(snapshot.owners, path, Level.EDIT)
+        people = {email for owner in handles for email in snapshot.people.emails_of(owner) or ()}
+        if not people:
+            yield Diagnosis("error", f"nobody owns {path}", f"add a line for /{path} to CODEOWNERS")
+        elif len(people) == 1 and not snapshot.spec.owners.author_may_approve:
+            only = next(iter(people))
+            fix = "add a second owner, or set owners.author_may_approve in registry.yaml"
+            yield Diagnosis("warning", f"{only} alone owns {path}: a request of theirs could never be approved", fix)
+        else:
+            yield Diagnosis("ok", f"{path} is owned by {', '.join(sorted(people))}")
+
+
+def _requests(world: World) -> Iterator[Diagnosis]:
+    broken = 0
+    tips = world.forge.tips()
+    for number in sorted(tips):
+        try:
+            world.forge.get(number)
+        except RegistryError as error:
+            broken += 1
+            yield Diagnosis("error", f"request {number}: {error.what}", f"look at refs/pull/{number}/meta")
+    if not broken:
+        yield Diagnosis("ok", f"{len(tips)} requests, all of them read")
+
+
+def _ledger(world: World) -> Iterator[Diagnosis]:
+    found = status(world)
+    behind = found.cursor.main != world.main()
+    if behind:
+        yield Diagnosis("warning", "the reconciler has not seen the newest main", "stagedoor reconcile")
+    else:
+        yield Diagnosis("ok", f"reconciled up to main, {found.counts.get('delivered', 0)} deliveries")
+    if found.waiting:
+        yield Diagnosis("warning", f"{len(found.waiting)} deliveries failed", "stagedoor reconcile --status")
+
+
+def _notifications(world: World) -> Iterator[Diagnosis]:
+    notifications = world.snapshot().spec.notifications
+    urls = [*([notifications.mail] if notifications.mail else []), *(url for r in notifications.routes for url in r.to)]
+    unset = sorted({name for url in urls for name in variables_in(url) if name not in world.environment})
+    if unset:
+        yield Diagnosis("warning", f"the environment lacks {', '.join(unset)}", "set them where the reconciler runs")
+    elif urls:
+        yield Diagnosis("ok", f"{len(urls)} notification targets, and every variable they need is set")
+    else:
+        yield Diagnosis("ok", "nobody is notified: registry.yaml has no notifications")
