@@ -90,7 +90,7 @@ class Conflict(RegistryError):
 
 
 class BadRepository(RegistryError):
-    """Git cannot give an honest answer: no repository, no registry in it, shallow, damaged, or a dirty checkout in the way."""
+    """Git cannot give an honest answer: no repository, no registry, shallow, damaged, or a dirty checkout."""
 
     code = "INVALID_STATE"
     exit_code = 10

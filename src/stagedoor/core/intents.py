@@ -154,10 +154,8 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
             return _create(intent, registry, spec)
         case RegisterVersion():
             return _register(intent, registry, spec)
-        case Describe(model, None, description):
-            return _update(registry, model, description=description)
-        case Describe(model, int(number), description):
-            return _update_version(registry, model, number, description=description)
+        case Describe():
+            return _describe(intent, registry)
         case SetTag(model, number, key, value):
             return _retag(registry, model, number, {**_tags(registry, model, number), _tag_key(key): _tag_value(value)})
         case DeleteTag(model, number, key):
@@ -179,6 +177,12 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
             return _transition(intent, registry, spec)
         case _:
             assert_never(intent)
+
+
+def _describe(intent: Describe, registry: Registry) -> Registry:
+    if intent.version is None:
+        return _update(registry, intent.model, description=intent.description)
+    return _update_version(registry, intent.model, intent.version, description=intent.description)
 
 
 # --- models ---------------------------------------------------------------------------------------------------------

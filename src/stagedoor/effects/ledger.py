@@ -150,7 +150,11 @@ class Ledger:
 
     def put(self, path: str, value: Any) -> None:
         """Gather one write."""
-        text = value.model_dump_json(indent=1) if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False, indent=1)
+        text = (
+            value.model_dump_json(indent=1)
+            if isinstance(value, BaseModel)
+            else json.dumps(value, ensure_ascii=False, indent=1)
+        )
         self._pending[path] = text.encode() + b"\n"
 
     def put_delivery(self, delivery: Delivery) -> None:
@@ -166,7 +170,8 @@ class Ledger:
         lease = self.lease()
         if lease is not None and lease.holder != self._holder and lease.until > now:
             raise Unavailable(
-                f"{lease.holder} is reconciling until {lease.until:%H:%M:%S} UTC", fix="wait, then run it again if need be"
+                f"{lease.holder} is reconciling until {lease.until:%H:%M:%S} UTC",
+                fix="wait, then run it again if need be",
             )
         self.put("lease.json", Lease(holder=self._holder, until=until))
         self.flush("take the lease")

@@ -31,7 +31,7 @@ Approved by {{ event.approved_by | join(", ") }}.
 {% endif %}{% if link %}
 {{ link }}
 {% endif %}
--- 
+--
 {{ why }}
 Delivery {{ key }}
 """,
@@ -153,7 +153,7 @@ class Notifier:
         return Failed(reason, answer.is_final)
 
 
-class _heard:  # noqa: N801
+class _heard:
     """Gathers what apprise says in its log while it works: there is no other way to learn why it failed."""
 
     def __enter__(self) -> list[str]:

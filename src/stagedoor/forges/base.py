@@ -61,7 +61,14 @@ class Forge(Protocol):
         ...
 
     def review(
-        self, number: int, verdict: Literal["approved", "changes_requested"], body: str, *, head: str, by: Actor, at: datetime
+        self,
+        number: int,
+        verdict: Literal["approved", "changes_requested"],
+        body: str,
+        *,
+        head: str,
+        by: Actor,
+        at: datetime,
     ) -> Request:
         """A review of `head`, which has to be the request's head still."""
         ...
@@ -70,7 +77,9 @@ class Forge(Protocol):
         """Something said on the request, open or not."""
         ...
 
-    def close(self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime) -> Request:
+    def close(
+        self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime
+    ) -> Request:
         """The request ends without a merge."""
         ...
 

@@ -95,7 +95,9 @@ class EmbeddedForge:
 
     def open(self, title: str, body: str, *, base: str, head: str, by: Actor, at: datetime) -> Request:
         """A new request with the next free number."""
-        step = Opened(at=at, by=by.email, identity=by.identity, title=_checked(title), body=_checked(body), base=base, head=head)
+        step = Opened(
+            at=at, by=by.email, identity=by.identity, title=_checked(title), body=_checked(body), base=base, head=head
+        )
         commit = self._commit_step(step, None, {}, (head,), by, f"opened: {title}")
 
         def take(number: int) -> Sequence[RefUpdate]:
@@ -118,7 +120,14 @@ class EmbeddedForge:
         return self._append(number, step, by, f"pushed {head[:10]}", updates, (head,))
 
     def review(
-        self, number: int, verdict: Literal["approved", "changes_requested"], body: str, *, head: str, by: Actor, at: datetime
+        self,
+        number: int,
+        verdict: Literal["approved", "changes_requested"],
+        body: str,
+        *,
+        head: str,
+        by: Actor,
+        at: datetime,
     ) -> Request:
         """A review of `head`, which has to be the request's head still."""
         step = Reviewed(at=at, by=by.email, identity=by.identity, verdict=verdict, head=head, body=_checked(body))
@@ -137,7 +146,9 @@ class EmbeddedForge:
         step = Commented(at=at, by=by.email, identity=by.identity, body=_checked(body))
         return self._append(number, step, by, "commented", lambda _: ())
 
-    def close(self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime) -> Request:
+    def close(
+        self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime
+    ) -> Request:
         """The request ends without a merge."""
         step = Closed(at=at, by=by.email, identity=by.identity, how=how, body=_checked(body))
 
@@ -155,7 +166,9 @@ class EmbeddedForge:
         _require_open(request)
         _require_head(request, head)
         who = Signature(by.name, by.email, at)
-        commit = self._git.commit(landing.tree, (landing.onto, head), author=who, committer=who, message=landing.message)
+        commit = self._git.commit(
+            landing.tree, (landing.onto, head), author=who, committer=who, message=landing.message
+        )
         step = MergedStep(at=at, by=by.email, identity=by.identity, head=head, base=landing.onto, commit=commit)
         meta = self._commit_step(step, tip, files, (commit,), by, f"merged as {commit[:10]}")
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +48,14 @@ def _fact(line: str) -> tuple[str, str]:
 
 
 @contextmanager
-def following(moves: Sequence[tuple[Checkout, Oid, Oid]]) -> Iterator[None]:
-    """Check every checkout, let the caller move the refs, then bring files and indexes from old to new."""
+def following(moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], None]) -> Iterator[None]:
+    """Check every checkout, let the caller move the refs, then bring files and indexes from old to new.
+
+    `look` raises Raced when the refs have moved: against a branch that has, every checkout would seem dirty.
+    """
     with ExitStack() as held:
         steps = [(held.enter_context(_Step.locked(checkout)), old, new) for checkout, old, new in moves]
+        look()
         for step, old, new in steps:
             step.check(old, new)
         yield

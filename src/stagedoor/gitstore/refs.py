@@ -98,6 +98,14 @@ class Refs:
         if answer.code:
             raise self._refused(updates, answer)
 
+    def expect(self, updates: Sequence[RefUpdate]) -> None:
+        """Raced when a ref is not what an update expects. Git looks again, under its lock; this is only sooner."""
+        if moved := self._moved(updates):
+            raise Raced(moved)
+
+    def _moved(self, updates: Sequence[RefUpdate]) -> tuple[str, ...]:
+        return tuple(update.ref for update in updates if self.value(update.ref) != update.old)
+
     def _line(self, update: RefUpdate) -> bytes:
         ref = check_ref(update.ref)
         for oid in (update.old, update.new):
@@ -111,8 +119,7 @@ class Refs:
 
     def _refused(self, updates: Sequence[RefUpdate], answer: Answer) -> Exception:
         """Looking again says more than git's sentence: who lost a race, and what is simply refused."""
-        moved = tuple(u.ref for u in updates if self.value(u.ref) != u.old)
-        if moved:
+        if moved := self._moved(updates):
             return Raced(moved)
         if "but expected" in answer.err or "reference already exists" in answer.err:
             return Raced(tuple(u.ref for u in updates))

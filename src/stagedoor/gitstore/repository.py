@@ -319,6 +319,7 @@ class Repository:
     def _following(self, updates: Sequence[RefUpdate]) -> Iterator[None]:
         branches = {u.ref: u for u in updates if u.ref.startswith("refs/heads/") and u.new != u.old}
         if not branches or (self.is_bare and not (self.common_dir / "worktrees").is_dir()):
+            self._refs.expect(updates)
             yield
             return
         moves = []
@@ -327,7 +328,7 @@ class Repository:
                 if update.new is None:
                     raise BadInput(f"{place.ref} is checked out and cannot be deleted", where=str(place.path))
                 moves.append((place, update.old or self._trees.empty, update.new))
-        with checkout.following(moves):
+        with checkout.following(moves, lambda: self._refs.expect(updates)):
             yield
 
     def create_numbered(self, make: Callable[[int], Sequence[RefUpdate]], prefix: str) -> int:

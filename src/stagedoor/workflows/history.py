@@ -57,7 +57,9 @@ class _Reader:
     _models: dict[str, RegisteredModel | None] = field(default_factory=dict)
     _last: dict[str, RegisteredModel | None] = field(default_factory=dict)
 
-    def both(self, change: FileChange, path: str, parent: str | None) -> tuple[RegisteredModel | None, RegisteredModel | None]:
+    def both(
+        self, change: FileChange, path: str, parent: str | None
+    ) -> tuple[RegisteredModel | None, RegisteredModel | None]:
         """The model before and after a change of its file."""
         before = self._known(change.before, path, parent)
         after = self._model(change.after, path)

@@ -12,7 +12,7 @@ from stagedoor.core.reading import text_of
 from stagedoor.core.schemas import schema_files
 from stagedoor.core.spec import People, Person, RegistrySpec
 from stagedoor.core.trailers import Trailers, message
-from stagedoor.errors import AlreadyExists, BadRepository, BadInput
+from stagedoor.errors import AlreadyExists, BadInput, BadRepository
 from stagedoor.forges.base import Actor
 from stagedoor.gitstore import RefUpdate, Repository
 from stagedoor.workflows.snapshots import root_of
@@ -38,7 +38,13 @@ class Initialised:
 
 
 def initialise(
-    directory: Path, *, owner: str | None, name: str = "", bare: bool = False, object_format: str = "sha1", world_type: type[World] = World
+    directory: Path,
+    *,
+    owner: str | None,
+    name: str = "",
+    bare: bool = False,
+    object_format: str = "sha1",
+    world_type: type[World] = World,
 ) -> Initialised:
     """Make a registry in `directory`: a new repository, an existing one, or a folder of a monorepo.
 
@@ -55,7 +61,9 @@ def initialise(
         tip = repository.tip()
         top = f"{repository.root}/" if repository.root else ""
         if tip is not None and repository.entry(tip, top + REGISTRY_FILE) is not None:
-            raise AlreadyExists("there is a registry here already", where=str(directory), fix=f"stagedoor -C {directory} models")
+            raise AlreadyExists(
+                "there is a registry here already", where=str(directory), fix=f"stagedoor -C {directory} models"
+            )
         files = _files(world, tip, email, name or directory.name.removesuffix(".git") or "models")
         commit = _publish(world, tip, files)
         return Initialised(directory, repository.root, commit, created, email)

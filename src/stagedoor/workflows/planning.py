@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from stagedoor.core.approval import Verdict, judge, needs
 from stagedoor.core.checks import Facts, Place, Problem, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS
-from stagedoor.core.diff import diff
+from stagedoor.core.diff import Change, diff
 from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE, is_model_path
 from stagedoor.core.plan import Plan, model_plans, plan_hash
 from stagedoor.core.reading import formatted
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import RegisteredModel
+from stagedoor.core.spec import People, RegisteredModel, RegistrySpec
 from stagedoor.core.text import read
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import FileChange
@@ -106,12 +106,12 @@ def _models(snapshot: Snapshot, paths: Iterable[str]) -> tuple[Registry, tuple[B
 
 
 def _verdict(
-    base: Snapshot, changes: Sequence[object], others: tuple[str, ...], asked: Asked | None, root: str
+    base: Snapshot, changes: Sequence[Change], others: tuple[str, ...], asked: Asked | None, root: str
 ) -> Verdict | None:
     if asked is None or not asked.judged:
         return None
     return judge(
-        needs(changes, others, base.spec, root),  # type: ignore[arg-type]
+        needs(changes, others, base.spec, root),
         asked.reviews,
         head=asked.head,
         author=asked.author,
@@ -159,17 +159,19 @@ def _facts(
     )
 
 
-def _proposed(head: Snapshot) -> tuple[tuple[BadSpec, ...], object, object]:
+def _proposed(head: Snapshot) -> tuple[tuple[BadSpec, ...], RegistrySpec | None, People | None]:
     """The head's own policy files: to be checked, and never to be obeyed."""
     faults: list[BadSpec] = []
-    values: list[object] = []
-    for what in ("spec", "people"):
-        try:
-            values.append(getattr(head, what))
-        except BadSpec as error:
-            faults.append(error)
-            values.append(None)
-    return tuple(faults), values[0], values[1]
+    spec, people = None, None
+    try:
+        spec = head.spec
+    except BadSpec as error:
+        faults.append(error)
+    try:
+        people = head.people
+    except BadSpec as error:
+        faults.append(error)
+    return tuple(faults), spec, people
 
 
 def _uncanonical(head: Snapshot, after: Registry) -> tuple[str, ...]:

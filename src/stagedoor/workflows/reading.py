@@ -109,7 +109,9 @@ def model_row(model: RegisteredModel, path: str) -> ModelRow:
 
 def _matches(row: ModelRow, query: ModelsQuery) -> bool:
     name = query.name.casefold()
-    if name and not (fnmatchcase(row.name.casefold(), name) if any(c in name for c in "*?[") else name in row.name.casefold()):
+    if name and not (
+        fnmatchcase(row.name.casefold(), name) if any(c in name for c in "*?[") else name in row.name.casefold()
+    ):
         return False
     if query.stage and query.stage.casefold() not in {stage.casefold() for stage in row.stages}:
         return False
@@ -152,7 +154,7 @@ def _open_requests(world: World, ref: Ref, path: str) -> tuple[tuple[int, str, s
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time that a version was in a stage, from one commit of main to another; open-ended if still there."""
+    """A stretch of time in a stage, from one commit of main to another; open-ended if it is there still."""
 
     stage: str
     since: datetime
@@ -192,9 +194,7 @@ def history(world: World, text: str) -> tuple[Lineage, ...]:
     for version in world.snapshot().registry.model(ref.model).versions:
         content[version.version] = version
     wanted = [number for number in sorted(content) if ref.version in (None, number)]
-    return tuple(
-        Lineage(ref.model, n, content[n], tuple(spans.get(n, ())), deleted.get(n, "")) for n in wanted
-    )
+    return tuple(Lineage(ref.model, n, content[n], tuple(spans.get(n, ())), deleted.get(n, "")) for n in wanted)
 
 
 def _stage_news(one: Landed) -> Iterable[tuple[int, Version | None, str | None]]:

@@ -69,7 +69,7 @@ def status(world: World) -> Status:
     return open_ledger(world).status()
 
 
-def reconcile(world: World, options: Options = Options()) -> Report:  # noqa: B008
+def reconcile(world: World, options: Options = Options()) -> Report:
     """Catch up with main.
 
     Steps of requests are told first, then the merges, in the order of main. Each event is recorded once and told once
@@ -135,9 +135,9 @@ class _Run:
             if since is None or self.world.repository.is_shallow:
                 raise
             raise BadRepository(
-                f"the ledger stands at {since[:10]}, which is not on {self.world.repository.branch}: history was rewritten",
+                f"the ledger stands at {since[:10]}, which is not on main: history was rewritten",
                 where="refs/stagedoor/ledger",
-                fix=f"find out why; then go on without telling of what came before: stagedoor reconcile --from {self.world.repository.branch}",
+                fix="find out why; then go on, without telling of what came before: stagedoor reconcile --from main",
             ) from error
 
     def _landed(self, one: Landed) -> None:
@@ -280,7 +280,9 @@ class _Run:
         if self.options.dry_run:
             self.report.planned.append(telling)
             return
-        first = Delivery(key=telling.key, sink=telling.sink, state="retrying", at=self.world.now(), event=_stored(telling))
+        first = Delivery(
+            key=telling.key, sink=telling.sink, state="retrying", at=self.world.now(), event=_stored(telling)
+        )
         self._attempt(first, telling)
 
     def _attempt(self, delivery: Delivery, telling: Telling) -> None:
@@ -296,7 +298,12 @@ class _Run:
 
     def _send(self, telling: Telling) -> Sent | Failed:
         spec = self.policy.spec
-        values = {"event": telling.event, "registry": spec.name, "why": telling.why, "link": _link(telling.event, spec.notifications.link)}
+        values = {
+            "event": telling.event,
+            "registry": spec.name,
+            "why": telling.why,
+            "link": _link(telling.event, spec.notifications.link),
+        }
         note = self.templates.note(telling.key, values)
         return note if isinstance(note, Failed) else self.notifier.send(telling.url, note, telling.to)
 
@@ -327,7 +334,9 @@ def _after(delivery: Delivery, answer: Sent | Failed, now: datetime, most: int) 
     """What is known of a delivery after one more attempt. The pauses double: a minute, two, four, at most a day."""
     attempts = delivery.attempts + 1
     if isinstance(answer, Sent):
-        return delivery.model_copy(update={"state": "delivered", "attempts": attempts, "at": now, "error": "", "next_at": None, "event": {}})
+        return delivery.model_copy(
+            update={"state": "delivered", "attempts": attempts, "at": now, "error": "", "next_at": None, "event": {}}
+        )
     over = attempts >= most
     pause = timedelta(minutes=min(2 ** (attempts - 1), 24 * 60))
     return delivery.model_copy(
@@ -350,13 +359,22 @@ def _restored(delivery: Delivery, policy: Snapshot) -> Telling | None:
     notifications = policy.spec.notifications
     to = str(delivery.event.get("to", ""))
     if to:
-        return Telling(event, delivery.sink, notifications.mail, to, str(delivery.event["why"])) if notifications.mail else None
+        return (
+            Telling(event, delivery.sink, notifications.mail, to, str(delivery.event["why"]))
+            if notifications.mail
+            else None
+        )
     return next((one for one in tellings(event, notifications, ()) if one.sink == delivery.sink), None)
 
 
 def _link(event: Event, template: str) -> str:
-    """`notifications.link` with `{model}`, `{version}`, `{request}` and `{commit}` filled in; strangers' text is quoted."""
-    values = {"model": event.model, "version": event.version or "", "request": event.request or "", "commit": event.commit}
+    """`notifications.link` with `{model}`, `{version}`, `{request}` and `{commit}` filled in, each quoted."""
+    values = {
+        "model": event.model,
+        "version": event.version or "",
+        "request": event.request or "",
+        "commit": event.commit,
+    }
     for name, value in values.items():
         template = template.replace(f"{{{name}}}", quote(str(value), safe=""))
     return template

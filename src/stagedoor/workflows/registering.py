@@ -57,7 +57,13 @@ def _registered(world: World, outcome: Outcome, model: str) -> int | None:
 
 
 def create(
-    world: World, name: str, *, description: str = "", tags: Mapping[str, str] | None = None, folder: str = "", lane: Lane = DIRECT
+    world: World,
+    name: str,
+    *,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    folder: str = "",
+    lane: Lane = DIRECT,
 ) -> Outcome:
     """Create a model without a version."""
     created = Created(at=world.now(), by=world.actor.email)

@@ -163,7 +163,9 @@ def _require_current(here: Standing) -> None:
     if here.plan.is_empty and not said:
         raise InvalidState(f"main has all of request {number} already", fix=f"stagedoor cancel {number}")
     if said:
-        raise Conflict("\n       ".join(said), where=f"request {number}", fix=f"stagedoor update {number}, then have it approved")
+        raise Conflict(
+            "\n       ".join(said), where=f"request {number}", fix=f"stagedoor update {number}, then have it approved"
+        )
 
 
 def _require_agreed(here: Standing) -> None:

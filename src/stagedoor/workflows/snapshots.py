@@ -113,7 +113,9 @@ class Snapshot:
                 self._raw[path] = self.repository.blob(self.files[path].oid, max_bytes=MAX_FILE)
             except TooBig as error:
                 raise BadSpec(
-                    f"the file has {error.size:,} bytes, more than {MAX_FILE:,}", where=path, fix="keep artifacts elsewhere"
+                    f"the file has {error.size:,} bytes, more than {MAX_FILE:,}",
+                    where=path,
+                    fix="keep artifacts elsewhere",
                 ) from None
         return self._raw[path]
 
@@ -179,7 +181,7 @@ def with_files(base: Snapshot, changed: Mapping[str, bytes | None]) -> Snapshot:
     """
     root = root_of(base.repository)
     files = dict(base.files)
-    raw = {path: data for path, data in base._raw.items()}
+    raw = dict(base._raw)
     for top, data in changed.items():
         path = top.removeprefix(root)
         if not top.startswith(root + SPEC_FOLDER + "/"):

@@ -16,7 +16,9 @@ from stagedoor.workflows.world import World
 
 def conflicts_as_problems(made: Plan) -> tuple[Problem, ...]:
     """The clashes of a merge, said like problems."""
-    return tuple(Problem("conflict", "error", text, fix="stagedoor update N, or merge main by hand") for text in made.conflicts)
+    return tuple(
+        Problem("conflict", "error", text, fix="stagedoor update N, or merge main by hand") for text in made.conflicts
+    )
 
 
 def validate_files(world: World, paths: Sequence[Path]) -> tuple[Problem, ...]:
@@ -56,7 +58,9 @@ def _inside(file: Path, top: Path) -> str:
 
 def _bytes(file: Path) -> bytes:
     if file.is_symlink():
-        raise BadInput("a symbolic link stands where a plain file should", where=str(file), fix="replace it by a plain file")
+        raise BadInput(
+            "a symbolic link stands where a plain file should", where=str(file), fix="replace it by a plain file"
+        )
     if file.stat().st_size > MAX_FILE:
         raise BadInput(f"the file has more than {MAX_FILE:,} bytes", where=str(file), fix="keep artifacts elsewhere")
     return file.read_bytes()

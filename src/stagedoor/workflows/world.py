@@ -19,7 +19,6 @@ from stagedoor.errors import BadInput, BadRepository
 from stagedoor.forges.base import Actor
 from stagedoor.forges.embedded import EmbeddedForge
 from stagedoor.gitstore import Repository, Signature
-
 from stagedoor.workflows.snapshots import Snapshot, root_of, take
 
 if TYPE_CHECKING:

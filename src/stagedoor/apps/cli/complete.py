@@ -10,7 +10,9 @@ from click.shell_completion import CompletionItem
 from stagedoor.errors import RegistryError
 
 
-def _completer(known: Callable[[object], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+def _completer(
+    known: Callable[[object], Iterable[str]],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from stagedoor.workflows.world import world_at
 

@@ -96,7 +96,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest commands named when there is no such one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
@@ -114,7 +116,9 @@ def _as_option() -> click.Option:
         if email:
             ctx.obj.email = email
 
-    return click.Option(["--as", "email"], metavar="EMAIL", expose_value=False, callback=remember, help="Who is asking.")
+    return click.Option(
+        ["--as", "email"], metavar="EMAIL", expose_value=False, callback=remember, help="Who is asking."
+    )
 
 
 EPILOG = """\b
@@ -134,11 +138,22 @@ Exit codes: 0 done · 1 a fault of ours · 2 bad input · 3 a file does not read
 """
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="stagedoor %(version)s")
-@click.option("-C", "directory", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Run as if started in DIR.")
-@click.option("--as", "email", metavar="EMAIL", envvar="STAGEDOOR_AS", help="Who is asking (default: git's user.email).")
-@click.option("--registry", metavar="FOLDER", envvar="STAGEDOOR_REGISTRY", help="The folder of a monorepo that holds registry_spec/.")
+@click.option(
+    "-C", "directory", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Run as if started in DIR."
+)
+@click.option(
+    "--as", "email", metavar="EMAIL", envvar="STAGEDOOR_AS", help="Who is asking (default: git's user.email)."
+)
+@click.option(
+    "--registry",
+    metavar="FOLDER",
+    envvar="STAGEDOOR_REGISTRY",
+    help="The folder of a monorepo that holds registry_spec/.",
+)
 @click.option("--branch", metavar="NAME", help="The branch that is the registry (default: main).")
 @click.pass_context
 def cli(ctx: click.Context, directory: Path, email: str | None, registry: str | None, branch: str | None) -> None:

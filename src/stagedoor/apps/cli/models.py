@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from stagedoor.apps.cli.complete import complete_model, complete_ref
@@ -45,7 +47,7 @@ def register(
     \b
     stagedoor register power-forecasting --source runs:/9f2c/model --run-id 9f2c \\
         --metric rmse=412.7 --data windfarm=sha256:ab12 --code https://git.example.com/wind@1f0e3d
-    """  # noqa: D301
+    """
     run = {"id": run_id, "name": run_name, "experiment": experiment, "link": run_link}
     repository, _, commit = code.rpartition("@") if "@" in code else (code, "", "")
     content: dict[str, object] = {
@@ -60,7 +62,9 @@ def register(
         "tags": pairs(tags, "--tag"),
     }
     lane = lane_of(propose, into, dry_run)
-    outcome, ref = registering.register(door.world, registering.NewVersion(name, content, folder), comment=comment, lane=lane)
+    outcome, ref = registering.register(
+        door.world, registering.NewVersion(name, content, folder), comment=comment, lane=lane
+    )
     echo_outcome(outcome, f"Registered {ref}", as_json=as_json, dry_run=dry_run)
 
 
@@ -79,7 +83,9 @@ def _numbers(given: dict[str, str]) -> dict[str, float]:
 
 @click.command()
 @click.argument("name", default="")
-@click.option("--tag", "tags", multiple=True, metavar="KEY[=VALUE]", help="Only models with this tag; may be given again.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY[=VALUE]", help="Only models with this tag; may be given again."
+)
 @click.option("--stage", default="", metavar="STAGE", help="Only models with a version in this stage.")
 @click.option("--sort", type=click.Choice(reading.SORTS), default="name", show_default=True)
 @click.option("--desc", is_flag=True, help="Sort the other way round.")
@@ -88,7 +94,15 @@ def _numbers(given: dict[str, str]) -> dict[str, float]:
 @json_option
 @click.pass_obj
 def models(
-    door: Door, name: str, tags: tuple[str, ...], stage: str, sort: str, desc: bool, limit: int, page: int, as_json: bool
+    door: Door,
+    name: str,
+    tags: tuple[str, ...],
+    stage: str,
+    sort: str,
+    desc: bool,
+    limit: int,
+    page: int,
+    as_json: bool,
 ) -> None:
     """List the registered models.
 
@@ -105,13 +119,24 @@ def models(
         echo_json(found)
         return
     rows = [
-        (m.name, m.latest, m.staging, m.production, m.created_by, " ".join(f"{k}={v}" for k, v in sorted(m.tags.items())))
+        (
+            m.name,
+            m.latest,
+            m.staging,
+            m.production,
+            m.created_by,
+            " ".join(f"{k}={v}" for k, v in sorted(m.tags.items())),
+        )
         for m in found.models
     ]
     if rows:
         table(("NAME", "LATEST", "STAGING", "PRODUCTION", "CREATED BY", "TAGS"), rows)
     else:
-        click.echo("No model matches." if name or tags or stage else "No model yet. Register one: stagedoor register NAME --source URI")
+        click.echo(
+            "No model matches."
+            if name or tags or stage
+            else "No model yet. Register one: stagedoor register NAME --source URI"
+        )
     if found.pages > 1:
         click.echo(f"\nPage {found.page} of {found.pages}, {found.total} models.")
     for fault in found.unreadable:
@@ -223,7 +248,8 @@ def history(door: Door, ref: str, as_json: bool) -> None:
         for span in lineage.spans:
             until = f"{span.until:%Y-%m-%d %H:%M}" if span.until else "now"
             via = f", request {span.request}" if span.request is not None else ""
-            click.echo(f"  {span.stage:<11} {span.since:%Y-%m-%d %H:%M} – {until}   {span.since_commit[:10]} {visible(span.by)}{via}")
+            when = f"{span.since:%Y-%m-%d %H:%M} – {until}"
+            click.echo(f"  {span.stage:<11} {when}   {span.since_commit[:10]} {visible(span.by)}{via}")
         click.echo("")
 
 
@@ -274,7 +300,7 @@ def describe(door: Door, ref: str, text: str, propose: bool, into: int | None, d
     stagedoor describe power-forecasting "Forecasts the daily output of a wind farm."
     stagedoor describe power-forecasting/3 - < notes.md
     """
-    said = click.get_text_stream("stdin").read() if text == "-" else text
+    said = sys.stdin.read() if text == "-" else text
     outcome = registering.describe(door.world, ref, said, lane_of(propose, into, dry_run))
     echo_outcome(outcome, f"Described {ref}", as_json=as_json, dry_run=dry_run)
 
@@ -286,9 +312,15 @@ def describe(door: Door, ref: str, text: str, propose: bool, into: int | None, d
 @lane_options
 @click.pass_obj
 def tag(
-    door: Door, ref: str, tags: tuple[str, ...], removed: tuple[str, ...], propose: bool, into: int | None, dry_run: bool,
+    door: Door,
+    ref: str,
+    tags: tuple[str, ...],
+    removed: tuple[str, ...],
+    propose: bool,
+    into: int | None,
+    dry_run: bool,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Set or remove tags.
 
     \b
@@ -307,7 +339,9 @@ def tag(
 @click.option("-d", "--delete", "removed", is_flag=True, help="Take the alias away; REF may be the model.")
 @lane_options
 @click.pass_obj
-def alias(door: Door, ref: str, name: str, removed: bool, propose: bool, into: int | None, dry_run: bool, as_json: bool) -> None:
+def alias(
+    door: Door, ref: str, name: str, removed: bool, propose: bool, into: int | None, dry_run: bool, as_json: bool
+) -> None:
     """Point an alias at a version, or take it away.
 
     \b
@@ -315,7 +349,9 @@ def alias(door: Door, ref: str, name: str, removed: bool, propose: bool, into: i
     stagedoor alias power-forecasting champion --delete
     """
     lane = lane_of(propose, into, dry_run)
-    outcome = registering.unalias(door.world, ref, name, lane) if removed else registering.alias(door.world, ref, name, lane)
+    outcome = (
+        registering.unalias(door.world, ref, name, lane) if removed else registering.alias(door.world, ref, name, lane)
+    )
     done = f"Took the alias {name} away" if removed else f"Pointed {name} at {ref}"
     echo_outcome(outcome, done, as_json=as_json, dry_run=dry_run)
 

@@ -8,7 +8,9 @@ import click
 
 from stagedoor.apps.cli.complete import complete_ref, complete_request, complete_stage
 from stagedoor.apps.cli.main import Door
-from stagedoor.apps.cli.output import echo_json, echo_lines, echo_outcome, json_option, lane_of, lane_options, table
+from stagedoor.apps.cli.output import echo_json, echo_lines, echo_outcome, json_option, table
+from stagedoor.core.checks import Problem
+from stagedoor.core.plan import Plan
 from stagedoor.core.requests import Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed
 from stagedoor.core.views import plans, problems
 from stagedoor.core.views.plain import visible
@@ -27,18 +29,32 @@ def _wishes(words: tuple[str, ...]) -> list[registering.Wish]:
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="REF STAGE | REF=STAGE... | show N", shell_complete=complete_ref)
+@click.argument(
+    "words", nargs=-1, required=True, metavar="REF STAGE | REF=STAGE... | show N", shell_complete=complete_ref
+)
 @click.option("-m", "--comment", default="", metavar="TEXT", help="Why.")
 @click.option("--archive-existing", is_flag=True, help="Move the others in that stage to Archived.")
 @click.option("--in", "into", type=int, metavar="N", help="Put the move into the open request N.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
-@click.option("--format", "style", type=click.Choice(["text", "markdown"]), default="text", help="With show: how to print the plan.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    help="With show: how to print the plan.",
+)
 @json_option
 @click.pass_obj
 def request(
-    door: Door, words: tuple[str, ...], comment: str, archive_existing: bool, into: int | None, dry_run: bool, style: str,
+    door: Door,
+    words: tuple[str, ...],
+    comment: str,
+    archive_existing: bool,
+    into: int | None,
+    dry_run: bool,
+    style: str,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Ask for a stage transition, or show a request.
 
     Several REF=STAGE pairs make one request that lands as a whole or not at all.
@@ -52,7 +68,9 @@ def request(
         _show(door, int(words[1]), style, as_json)
         return
     lane = writing.Lane(propose=into is None, into=into, dry_run=dry_run)
-    outcome = registering.transition(door.world, _wishes(words), comment=comment, archive_existing=archive_existing, lane=lane)
+    outcome = registering.transition(
+        door.world, _wishes(words), comment=comment, archive_existing=archive_existing, lane=lane
+    )
     echo_outcome(outcome, "Asked", as_json=as_json, dry_run=dry_run)
 
 
@@ -139,7 +157,9 @@ def transition(
     wishes = _wishes(words)
     lane = writing.Lane(dry_run=dry_run)
     outcome = registering.transition(door.world, wishes, comment=comment, archive_existing=archive_existing, lane=lane)
-    echo_outcome(outcome, "Moved " + ", ".join(f"{w.ref} to {w.stage}" for w in wishes), as_json=as_json, dry_run=dry_run)
+    echo_outcome(
+        outcome, "Moved " + ", ".join(f"{w.ref} to {w.stage}" for w in wishes), as_json=as_json, dry_run=dry_run
+    )
 
 
 @click.command()
@@ -223,7 +243,7 @@ def plan(door: Door, number: int | None, base: str | None, head: str | None, sty
         echo_lines(plans.text(made))
 
 
-def _planned(door: Door, number: int | None, base: str | None, head: str | None) -> plans.Plan:
+def _planned(door: Door, number: int | None, base: str | None, head: str | None) -> Plan:
     if number is not None and (base or head):
         raise BadInput("a request's number and revisions do not go together", fix="stagedoor plan N, or --head REV")
     world = door.world
@@ -239,7 +259,11 @@ def _planned(door: Door, number: int | None, base: str | None, head: str | None)
 @click.option("--base", metavar="REV", help="The base of the change (default: main).")
 @click.option("--head", metavar="REV", help="The revision to check.")
 @click.option(
-    "--format", "style", type=click.Choice(["text", "json", "github", "sarif", "markdown"]), default="text", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "github", "sarif", "markdown"]),
+    default="text",
+    show_default=True,
 )
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.pass_obj
@@ -261,9 +285,7 @@ def validate(door: Door, what: tuple[str, ...], base: str | None, head: str | No
         click.get_current_context().exit(ChecksFailed.exit_code)
 
 
-def _validated(
-    door: Door, what: tuple[str, ...], base: str | None, head: str | None
-) -> tuple[problems.Problem, ...]:
+def _validated(door: Door, what: tuple[str, ...], base: str | None, head: str | None) -> tuple[Problem, ...]:
     if what and (base or head):
         raise BadInput("a request or files, and revisions, do not go together", fix="give one of them")
     if len(what) == 1 and what[0].isdigit():
@@ -391,7 +413,11 @@ def update(door: Door, number: int, as_json: bool) -> None:
         return
     for one in made.renumbered:
         click.echo(f"{visible(one.model)}/{one.was} is {visible(one.model)}/{one.now} now.")
-    click.echo(f"Request {number} is at {made.request.head[:10]}." if made.changed else f"Request {number} is on the newest main already.")
+    click.echo(
+        f"Request {number} is at {made.request.head[:10]}."
+        if made.changed
+        else f"Request {number} is on the newest main already."
+    )
 
 
 @click.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stagedoor.apps.cli.demo.command import demo  # noqa: F401
 from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, json_option
 from stagedoor.core.views.plain import visible

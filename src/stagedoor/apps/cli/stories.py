@@ -12,6 +12,7 @@ from stagedoor.apps.cli.output import echo_json, json_option, table
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
 from stagedoor.core.registry import resolve
 from stagedoor.core.views.plain import visible
+from stagedoor.effects.ledger import Status
 from stagedoor.errors import NotFound, Unavailable
 from stagedoor.workflows import following, reconciling
 from stagedoor.workflows import history as past
@@ -51,7 +52,9 @@ def activity(door: Door, ref: str | None, limit: int, as_json: bool) -> None:
 @click.option("--status", "only_status", is_flag=True, help="Show how far it came and what waits.")
 @click.option("--from", "start", metavar="REV", help="Go on from here, without telling of what came before.")
 @click.option("--redeliver", is_flag=True, help="Try again now what failed, and what was parked.")
-@click.option("--watch", type=click.FloatRange(min=0.2), metavar="SECONDS", help="Do it again and again, with this pause.")
+@click.option(
+    "--watch", type=click.FloatRange(min=0.2), metavar="SECONDS", help="Do it again and again, with this pause."
+)
 @json_option
 @click.pass_obj
 def reconcile(
@@ -98,7 +101,7 @@ def _report(report: reconciling.Report, dry_run: bool, as_json: bool) -> None:
     click.echo(f"{report.merges} merges, {len(report.events)} activities, {told} {verb}{failed_count}.")
 
 
-def _status(found: reconciling.Status, as_json: bool) -> None:
+def _status(found: Status, as_json: bool) -> None:
     if as_json:
         echo_json(found)
         return
@@ -106,7 +109,10 @@ def _status(found: reconciling.Status, as_json: bool) -> None:
     for state, count in sorted(found.counts.items()):
         click.echo(f"{count:6} {state}")
     if found.waiting:
-        rows = [(d.state, d.sink, d.attempts, f"{d.next_at:%Y-%m-%d %H:%M}" if d.next_at else "", d.error) for d in found.waiting]
+        rows = [
+            (d.state, d.sink, d.attempts, f"{d.next_at:%Y-%m-%d %H:%M}" if d.next_at else "", d.error)
+            for d in found.waiting
+        ]
         table(("STATE", "SINK", "ATTEMPTS", "NEXT", "ERROR"), rows)
         click.echo("\nTry again now: stagedoor reconcile --redeliver")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stagedoor.core.checks.base import Facts, Finding, Place, check
+from stagedoor.core.checks.base import Facts, Finding, Place, Severity, check
 from stagedoor.core.checks.versions import version_place
 from stagedoor.core.diff import ModelCreated, StageMoved, VersionCreated
 from stagedoor.core.gates import gates_for, missing
@@ -22,7 +22,7 @@ def _lines(facts: Facts, *kinds: FaultKind) -> Iterator[Finding]:
     for fault in lint(owners, files, spec.stage_names, lambda owner: people.emails_of(owner) is not None):
         if fault.kind in kinds:
             at = f"{owners.path}:{fault.number}:1" if fault.number else owners.path
-            severity = "warning" if fault.is_warning else None
+            severity: Severity | None = "warning" if fault.is_warning else None
             yield Finding(fault.reason, at=at, fix=fault.fix or "", severity=severity)
 
 

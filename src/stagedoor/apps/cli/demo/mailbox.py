@@ -55,7 +55,7 @@ class _Keeper:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         # Delivered-To is what a mail server adds for the address it was told, RFC 9228
         head = "".join(f"Delivered-To: {address}\r\n" for address in envelope.rcpt_tos)
         number = len(list(self.folder.glob("*.eml"))) + 1

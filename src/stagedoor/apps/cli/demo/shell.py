@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from unittest.mock import patch
 
 import click
 
@@ -20,6 +19,10 @@ from stagedoor.apps.cli.output import echo_lines
 from stagedoor.errors import RegistryError
 
 _WIDTH = 110
+# what the reader has set for a registry of their own is not for this one
+_OURS = {"STAGEDOOR_AS", "STAGEDOOR_REGISTRY"}
+# nor do their signing keys, hooks and templates belong in it
+_GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +52,28 @@ class Shell:
         return _checked(line, Said(code, printed.getvalue()), expect, shown)
 
     def git(self, *words: str, who: str = "", shown: bool = True) -> Said:
-        """One git command in the registry, with the settings of nobody but the actor."""
-        return run_git(self.directory, *words, who=who, shown=shown)
+        """One git command in the registry, as the actor."""
+        name = who.partition("@")[0].capitalize()
+        identity = ["-c", f"user.name={name}", "-c", f"user.email={who}"] if who else []
+        return run(["git", "-C", str(self.directory), *identity, *words], shown=shown)
 
     def write(self, path: str, text: str) -> None:
         """Write a file of the registry, shown as the shell would do it."""
-        click.secho(f"$ cat > {shlex.quote(str(self.directory / path))} <<'END'", bold=True)
+        (self.directory / path).parent.mkdir(parents=True, exist_ok=True)
+        click.secho(f"\n$ cat > {shlex.quote(str(self.directory / path))} <<'END'", bold=True)
         click.echo(text.rstrip("\n"))
         click.secho("END", bold=True)
         (self.directory / path).write_text(text, encoding="utf-8")
 
 
-def run_git(directory: Path, *words: str, who: str = "", shown: bool = True) -> Said:
-    """One git command, printed and run."""
-    name = who.partition("@")[0].capitalize()
-    identity = ["-c", f"user.name={name}", "-c", f"user.email={who}"] if who else []
-    line = ["git", "-C", str(directory), *identity, *words]
+def run(line: list[str], *, shown: bool = True) -> Said:
+    """One command of the system, printed and run; `python` is the one that runs us."""
     _prompt(line, {})
-    done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
+    real = [sys.executable, *line[1:]] if line[0] == "python" else line
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | _GIT
+    done = subprocess.run(
+        real, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False, env=environment
+    )
     return _checked(line, Said(done.returncode, done.stdout + done.stderr), 0, shown)
 
 
@@ -82,9 +89,18 @@ def _exit_code() -> int:
 def _as_typed(line: list[str], environment: Mapping[str, str]) -> Iterator[io.StringIO]:
     """Stand in for the terminal: the words, the environment, and one place for both streams."""
     printed = io.StringIO()
-    with patch.object(sys, "argv", line), patch.dict(os.environ, environment):  # noqa: SIM117
+    words, variables = sys.argv, dict(os.environ)
+    try:
+        sys.argv = line
+        os.environ.update(environment)
+        for name in _OURS & os.environ.keys():
+            del os.environ[name]
         with redirect_stdout(printed), redirect_stderr(printed):
             yield printed
+    finally:
+        sys.argv = words
+        os.environ.clear()
+        os.environ.update(variables)
 
 
 def _checked(line: list[str], said: Said, expect: int, shown: bool) -> Said:

@@ -38,10 +38,28 @@ class Run:
     kind: Kind
     params: Params
     metrics: Mapping[str, float]
+    data: str
     artifact: Path
     digest: str
     trained_on: tuple[date, date]
     tested_on: tuple[date, date]
+
+    @property
+    def text(self) -> str:
+        """The run in three lines."""
+        spans = [f"{first} … {last}" for first, last in (self.trained_on, self.tested_on)]
+        scores = "   ".join(f"{name} {value:g}" for name, value in self.metrics.items())
+        return f"{self.kind}: trained on {spans[0]}, tested on {spans[1]}\n  {scores}\n  {self.artifact}"
+
+    def register_words(self, name: str, *, dataset: str, code: str = "") -> tuple[str, ...]:
+        """The words of `stagedoor register` that record where the model comes from."""
+        return (
+            *("register", name, "--source", self.artifact.resolve().as_uri(), "--digest", self.digest),
+            *("--run-id", self.id, "--experiment", "wind-farm", "--data", f"{dataset}={self.data}"),
+            *(("--code", code) if code else ()),
+            *(word for key, value in self.metrics.items() for word in ("--metric", f"{key}={value:g}")),
+            *(word for key, value in self.params.items() for word in ("--param", f"{key}={value:g}")),
+        )
 
 
 def train(kind: Kind, data: Path, weather: Weather, folder: Path, **changed: float) -> Run:
@@ -51,14 +69,19 @@ def train(kind: Kind, data: Path, weather: Weather, folder: Path, **changed: flo
     """
     params = {**DEFAULTS[kind], **changed}
     before, after = split(weather)
-    text = f"{digest_of(data)} {kind} {json.dumps(params, sort_keys=True)}"
-    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+    source = digest_of(data)
+    name = _run_id(kind, source, params)
     artifact = folder / name / "model.json"
     save(_fit(kind, before, params), kind, artifact)
     # what is measured is what was saved, with its rounded weights
     metrics = measured(after.power, predict(artifact, after))
     spans = ((part.dates[0], part.dates[-1]) for part in (before, after))
-    return Run(name, kind, params, metrics, artifact, digest_of(artifact), *spans)
+    return Run(name, kind, params, metrics, source, artifact, digest_of(artifact), *spans)
+
+
+def _run_id(kind: Kind, data: str, params: Params) -> str:
+    text = f"{data} {kind} {json.dumps(params, sort_keys=True)}"
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def split(weather: Weather) -> tuple[Weather, Weather]:
