@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from stagedoor.core.layout import schema_line
-from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Value, dump
+from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Unfit, Value, dump
 from stagedoor.core.text import Document, edit, format_text, read, render
 from stagedoor.errors import BadSpec
 
 FileValue = RegisteredModel | RegistrySpec | People
 V = TypeVar("V", bound=Value)
+
+# who has this many faults in one file mends the first ones first
+MOST_FAULTS: Final = 50
 
 _KINDS: Final[dict[str, type[Value]]] = {"RegisteredModel": RegisteredModel, "Registry": RegistrySpec, "People": People}
 
@@ -30,9 +35,9 @@ def value_of(kind: type[V], document: Document) -> V:
     try:
         return kind.model_validate(document.data)
     except ValidationError as error:
-        faults = [_refusal(kind, document, fault) for fault in error.errors(include_url=False, include_context=True)]
-        first = faults[0]
-        raise BadSpec(first.what, where=first.where, fix=first.fix, also=tuple(faults[1:])) from None
+        found = (one for fault in error.errors(include_url=False) for one in _refusals(kind, document, fault))
+        first, *others = islice(found, MOST_FAULTS)
+        raise BadSpec(first.what, where=first.where, fix=first.fix, also=tuple(others)) from None
 
 
 def text_of(value: FileValue, path: str) -> str:
@@ -57,7 +62,7 @@ def kind_of(document: Document) -> type[Value]:
     found = _KINDS.get(kind) if isinstance(kind, str) else None
     if found is None:
         raise BadSpec(
-            f"kind is {kind!r}" if kind else "the file has no kind",
+            f"kind is {_shown(kind)}" if kind else "the file has no kind",
             where=document.at(("kind",)),
             fix=f"use one of: {', '.join(_KINDS)}",
         )
@@ -67,34 +72,95 @@ def kind_of(document: Document) -> type[Value]:
 # --- from pydantic's words to ours ----------------------------------------------------------------------------------
 
 
+# pydantic's error types: https://docs.pydantic.dev/latest/errors/validation_errors/
+_WANTED: Final[dict[str, str]] = {
+    "model_type": "a mapping of keys and values",
+    "model_attributes_type": "a mapping of keys and values",
+    "dict_type": "a mapping of keys and values",
+    "tuple_type": "a list",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a number that is finite",
+    "datetime_type": "a time such as 2026-11-24T10:15:00.123Z",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "too_short": "a list with something in it",
+    "string_too_short": "text that is not empty",
+    "string_too_long": "text of at most {max_length} characters",
+}
+_PATTERNS: Final[dict[str, str]] = {
+    "id": "32 hexadecimal digits in lower case",
+    "prefix": "refs/pull/ or refs/stagedoor/pull/",
+    "name": "a name without spaces, @, #, /, : and .",
+}
+
+
+def _refusals(kind: type[Value], document: Document, fault: Any) -> Iterator[BadSpec]:
+    error = fault.get("ctx", {}).get("error")
+    if isinstance(error, Unfit):
+        yield from (BadSpec(said, where=document.at((*fault["loc"], *loc))) for loc, said in error.faults)
+    else:
+        yield _refusal(kind, document, fault)
+
+
 def _refusal(kind: type[Value], document: Document, fault: Any) -> BadSpec:
     loc = tuple(part for part in fault["loc"] if part != "[key]")
-    name = ".".join(str(part) for part in loc) or "the file"
     match fault["type"]:
         case "extra_forbidden":
             known = tuple(_keys_at(kind, loc[:-1]))
             near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
             fix = f"did you mean {near[0]}?" if near else f"known keys here: {', '.join(known)}"
-            return BadSpec(f"unknown key {loc[-1]}", where=document.key_at(loc), fix=fix)
+            return BadSpec(f"unknown key {_cut(str(loc[-1]))}", where=document.key_at(loc), fix=fix)
         case "missing":
-            return BadSpec(f"{name} is missing", where=document.at(loc), fix=f"add {loc[-1]}")
+            return BadSpec(f"{_named(loc)} is missing", where=document.at(loc), fix=f"add {loc[-1]}")
         case "literal_error":
-            allowed = fault["ctx"]["expected"]
-            return BadSpec(f"{name} is {_shown(fault['input'])}", where=document.at(loc), fix=f"use {allowed}")
-        case "model_type" | "dict_type" | "tuple_type" | "model_attributes_type":
-            wanted = "a list" if fault["type"] == "tuple_type" else "a mapping of keys and values"
-            return BadSpec(f"{name} should be {wanted}", where=document.at(loc))
-        case "value_error":
-            said = str(fault["ctx"]["error"])
-            return BadSpec(f"{name} is {_shown(fault['input'])}: {said}" if loc else said, where=document.at(loc))
+            what = f"{_named(loc)} is {_shown(fault['input'])}"
+            return BadSpec(what, where=document.at(loc), fix=f"use {_unquoted(fault['ctx']['expected'])}")
         case _:
-            said = str(fault["msg"]).lower()
-            return BadSpec(f"{name} is {_shown(fault['input'])}: {said}", where=document.at(loc))
+            what = f"{_named(loc)} is {_shown(fault['input'])}, and {_wish(loc, fault)}"
+            return BadSpec(what, where=document.at(loc))
+
+
+def _wish(loc: Sequence[str | int], fault: Any) -> str:
+    """What should be there, as the second half of a sentence."""
+    context = fault.get("ctx", {})
+    if fault["type"] == "value_error":
+        return str(context["error"])
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{_PATTERNS.get(str(loc[-1]), 'other text')} is wanted"
+    return f"{_WANTED.get(fault['type'], 'something else').format_map(context)} is wanted"
+
+
+def _named(loc: Sequence[str | int]) -> str:
+    """`versions[0].stage`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_cut(str(part))}" for part in loc)
+    return "".join(parts).removeprefix(".") or "the file"
+
+
+def _unquoted(expected: str) -> str:
+    return re.sub(r"'([^']*)'", r"\1", expected)
 
 
 def _shown(given: object) -> str:
-    text = repr(given) if isinstance(given, str | int | float | bool | None) else type(given).__name__
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    match given:
+        case None:
+            return "empty"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return _cut(repr(given))
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _keys_at(kind: type[BaseModel], loc: Sequence[str | int]) -> Iterator[str]:
