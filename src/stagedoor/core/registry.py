@@ -88,6 +88,10 @@ class Registry:
         self.model(name)
         return self._by_name[name]
 
+    def file_of(self, name: str) -> str:
+        """The file that is called after a name of `names`, without reading it."""
+        return self._by_name[name]
+
     def version(self, name: str, number: int) -> Version:
         """One version of a model; `NotFound` with the versions there are."""
         model = self.model(name)

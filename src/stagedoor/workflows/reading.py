@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from stagedoor.core.diff import Change, ModelCreated, StageMoved, VersionCreated, VersionDeleted
+from stagedoor.core.layout import name_of
 from stagedoor.core.plan import MetricDelta
 from stagedoor.core.registry import Ref, Registry, resolve, resolve_version
 from stagedoor.core.spec import PRODUCTION, STAGING, RegisteredModel, Version, dump
@@ -15,6 +17,8 @@ from stagedoor.errors import BadInput, BadSpec
 from stagedoor.workflows.history import Landed, landings_of
 from stagedoor.workflows.merges import changes_between
 from stagedoor.workflows.world import World
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,12 @@ class ModelsQuery:
     page: int = 1
 
 
+def _by_name(name: str) -> tuple[str, str]:
+    return name.casefold(), name
+
+
 _SORTS: dict[str, Callable[[ModelRow], tuple[object, ...]]] = {
-    "name": lambda row: (row.name.casefold(), row.name),
+    "name": lambda row: _by_name(row.name),
     "created": lambda row: (row.created_at, row.name),
     "versions": lambda row: (row.versions, row.name),
     "latest": lambda row: (row.latest or 0, row.name),
@@ -77,24 +85,44 @@ SORTS = tuple(_SORTS)
 
 
 def models(world: World, query: ModelsQuery) -> ModelsPage:
-    """The models that match, sorted, one page of them. A file that does not read is named and left out."""
+    """The models that match, sorted, one page of them. A file that does not read is named and left out.
+
+    By name, and with no condition but on the name, only the files of the page are read.
+    """
     if query.limit < 1 or query.page < 1:
         raise BadInput("pages and their size count from 1", fix="--page 1 --limit 100")
+    registry = world.snapshot().registry
+    paths = [path for name in registry.names if _name_matches(name, query.name) for path in (registry.file_of(name),)]
+    if query.sort == "name" and not query.tags and not query.stage:
+        paths.sort(key=lambda path: _by_name(name_of(path)), reverse=query.descending)
+        rows, unreadable = _rows(world, _page_of(paths, query))
+        return ModelsPage(tuple(rows), len(paths), query.page, _pages(len(paths), query), unreadable)
+    rows, unreadable = _rows(world, paths)
+    matching = sorted((r for r in rows if _matches(r, query)), key=_SORTS[query.sort], reverse=query.descending)
+    found = tuple(_page_of(matching, query))
+    return ModelsPage(found, len(matching), query.page, _pages(len(matching), query), unreadable)
+
+
+def _page_of(items: Sequence[T], query: ModelsQuery) -> Sequence[T]:
+    start = (query.page - 1) * query.limit
+    return items[start : start + query.limit]
+
+
+def _pages(count: int, query: ModelsQuery) -> int:
+    return max(1, -(-count // query.limit))
+
+
+def _rows(world: World, paths: Sequence[str]) -> tuple[list[ModelRow], tuple[str, ...]]:
+    """The lines of these files, and what is wrong with those that do not read."""
     snapshot = world.snapshot()
-    snapshot.load_all()
+    snapshot.load(paths)
     rows, unreadable = [], []
-    for path in snapshot.registry.models:
+    for path in paths:
         try:
-            row = model_row(snapshot.registry.models[path], path)
+            rows.append(model_row(snapshot.registry.models[path], path))
         except BadSpec as error:
             unreadable.append(f"{error.where}: {error.what}")
-            continue
-        if _matches(row, query):
-            rows.append(row)
-    rows.sort(key=_SORTS[query.sort], reverse=query.descending)
-    start = (query.page - 1) * query.limit
-    pages = max(1, -(-len(rows) // query.limit))
-    return ModelsPage(tuple(rows[start : start + query.limit]), len(rows), query.page, pages, tuple(sorted(unreadable)))
+    return rows, tuple(sorted(unreadable))
 
 
 def model_row(model: RegisteredModel, path: str) -> ModelRow:
@@ -107,12 +135,12 @@ def model_row(model: RegisteredModel, path: str) -> ModelRow:
     )  # fmt: skip
 
 
+def _name_matches(name: str, wanted: str) -> bool:
+    folded, pattern = name.casefold(), wanted.casefold()
+    return fnmatchcase(folded, pattern) if any(char in pattern for char in "*?[") else pattern in folded
+
+
 def _matches(row: ModelRow, query: ModelsQuery) -> bool:
-    name = query.name.casefold()
-    if name and not (
-        fnmatchcase(row.name.casefold(), name) if any(c in name for c in "*?[") else name in row.name.casefold()
-    ):
-        return False
     if query.stage and query.stage.casefold() not in {stage.casefold() for stage in row.stages}:
         return False
     return all(row.tags.get(key) == value if value is not None else key in row.tags for key, value in query.tags)

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from stagedoor.core.approval import describe, entitled, judge, needs
 from stagedoor.core.delivery import Audience, Telling, follows, readers, tellings
 from stagedoor.core.events import Event, request_event, unreviewed
-from stagedoor.core.layout import TEMPLATES
+from stagedoor.core.layout import REGISTRY_FILE, TEMPLATES
 from stagedoor.core.requests import MergedStep, Step, fold
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
@@ -157,6 +157,9 @@ class _Run:
         parent = one.commit.parents[0]
         try:
             base = self.world.snapshot(parent)
+            if REGISTRY_FILE not in base.files:
+                # the commit that founds the registry: there was nobody to ask yet
+                return None
             asked = needs(one.changes, one.files, base.spec, root_of(self.world.repository))
             if one.happening.trailers.request is not None:
                 return self._request_faults(one, base, asked)

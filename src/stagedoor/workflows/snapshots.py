@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -123,16 +123,16 @@ class Snapshot:
         """A file's text; only for one that has been read as a spec before."""
         return self.raw(path).decode()
 
-    def load_all(self) -> None:
-        """Fetch every model file at once, which is far cheaper than one by one."""
-        wanted = {path: self.files[path].oid for path in self.registry.models if path not in self._raw}
+    def load(self, paths: Iterable[str]) -> None:
+        """Fetch files at once, which is far cheaper than one by one."""
+        wanted = {path: self.files[path].oid for path in paths if path not in self._raw}
         blobs = self.repository.blobs(wanted.values(), max_bytes=MAX_FILE)
         self._raw.update({path: raw for path, oid in wanted.items() if (raw := blobs.get(oid)) is not None})
 
     def unreadable(self) -> tuple[BadSpec, ...]:
         """The refusals of every file that does not read, by path."""
         found: list[BadSpec] = []
-        self.load_all()
+        self.load(self.registry.models)
         for path in sorted(self.registry.models):
             try:
                 self.registry.models[path]

@@ -161,7 +161,7 @@ def some_value(rnd: Random, depth: int) -> Plain:
     if kind == 4:
         return rnd.choice([None, True, False, 7, -1.5, 412.5])
     if kind == 5:
-        return rnd.choice([{}, []])
+        return {} if rnd.random() < 0.5 else []
     if kind < 8:
         return some_mapping(rnd, depth - 1)
     return [some_value(rnd, depth - 1) for _ in range(rnd.randrange(4))]

@@ -64,7 +64,7 @@ def test_a_missing_location_is_that_of_what_is_around_it() -> None:
     assert document.at(()) == "m.yaml:1:1"
 
 
-HOSTILE = {
+HOSTILE: dict[str, tuple[bytes | str, str, str]] = {
     "empty": ("", "the file is empty", "m.yaml:1:1"),
     "only comments": ("# nothing\n", "the file is empty", "m.yaml:1:1"),
     "only a marker": ("---\n", "the file is empty", "m.yaml:2:1"),
@@ -179,27 +179,14 @@ def test_an_alias_reads_as_what_it_names() -> None:
 
 
 PIECES = st.sampled_from(
-    [
-        b"a",
-        b"b: ",
-        b": ",
-        b"- ",
-        b"\n",
-        b"\n  ",
-        b"\n    ",
-        b"\t",
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b",",
-        b"'",
-        b'"',
-        b"#",
-        b" #",
-    ]
-    + [b"|", b">", b"|-\n", b"&a ", b"*a ", b"!", b"!!str ", b"%YAML 1.2\n", b"---\n", b"...\n", b"? ", b"<<: ", b"~"]
-    + [b"\\", b"\\x", b"\\U00110000", b"\\ud800", b"\xff", b"\r", b"\0", b"\xc3\xa9", b"\xef\xbb\xbf", b"\xe2\x80\xa8"]
+    rb"""a|b: |: |- |\n|\n  |\n    |\t|[|]|{|}|,|'|"|#| #|>|>-\n|&a |*a |!|!!str |%YAML 1.2\n|---\n|...\n|? |<<: |~|\r|\x00""".replace(
+        rb"\n", b"\n"
+    )
+    .replace(rb"\t", b"\t")
+    .replace(rb"\r", b"\r")
+    .replace(rb"\x00", b"\0")
+    .split(b"|")
+    + [b"|", b"\\", b"\\x", b"\\U00110000", b"\\ud800", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b"\xe2\x80\xa8"]
 )
 
 

@@ -9,6 +9,7 @@ import click
 from stagedoor.apps.cli.complete import complete_model, complete_ref
 from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, echo_outcome, json_option, lane_of, lane_options, pairs, table
+from stagedoor.core.spec import Version
 from stagedoor.core.views.plain import number as shown_number
 from stagedoor.core.views.plain import shortened, visible
 from stagedoor.core.views.plans import delta_text, said_of
@@ -163,9 +164,9 @@ def show(door: Door, ref: str, as_json: bool) -> None:
         click.echo(f"request {number} is open: {visible(title)} (by {visible(author)})")
 
 
-def _field(label: str, value: object) -> None:
+def _field(label: str, value: object, indent: str = "") -> None:
     if value not in (None, "", {}, ()):
-        click.echo(f"{label:<12} {visible(str(value))}")
+        click.echo(f"{indent}{label:<12} {visible(str(value))}")
 
 
 def _show_model(found: reading.Shown) -> None:
@@ -205,23 +206,20 @@ def _show_version(found: reading.Shown) -> None:
     _field("file", found.path)
 
 
-def _show_lineage(version: object) -> None:
-    from stagedoor.core.spec import Version
-
-    assert isinstance(version, Version)  # noqa: S101
+def _show_lineage(version: Version, indent: str = "") -> None:
     if version.run:
-        _field("run", " ".join(part for part in (version.run.id, version.run.name) if part))
-        _field("experiment", version.run.experiment)
-        _field("link", version.run.link)
+        _field("run", " ".join(part for part in (version.run.id, version.run.name) if part), indent)
+        _field("experiment", version.run.experiment, indent)
+        _field("link", version.run.link, indent)
     if version.code:
-        _field("code", f"{version.code.repository}@{version.code.commit}".strip("@"))
+        _field("code", f"{version.code.repository}@{version.code.commit}".strip("@"), indent)
     for dataset in version.data:
-        _field("data", f"{dataset.name} {dataset.digest}".strip())
+        _field("data", f"{dataset.name} {dataset.digest}".strip(), indent)
     for key, value in sorted(version.params.items()):
-        _field("param", f"{key} = {value}")
+        _field("param", f"{key} = {value}", indent)
     for key, metric in sorted(version.metrics.items()):
-        _field("metric", f"{key} = {shown_number(metric)}")
-    _field("digest", version.digest)
+        _field("metric", f"{key} = {shown_number(metric)}", indent)
+    _field("digest", version.digest, indent)
 
 
 @click.command()
@@ -242,9 +240,9 @@ def history(door: Door, ref: str, as_json: bool) -> None:
         version = lineage.content
         gone = f"   deleted in {lineage.deleted_in[:10]}" if lineage.deleted_in else ""
         click.secho(f"{visible(lineage.model)}/{lineage.version}{gone}", bold=True)
-        _field("  registered", f"{version.created.at:%Y-%m-%d %H:%M} by {version.created.by}")
-        _field("  source", version.source)
-        _show_lineage(version)
+        _field("registered", f"{version.created.at:%Y-%m-%d %H:%M} by {version.created.by}", "  ")
+        _field("source", version.source, "  ")
+        _show_lineage(version, "  ")
         for span in lineage.spans:
             until = f"{span.until:%Y-%m-%d %H:%M}" if span.until else "now"
             via = f", request {span.request}" if span.request is not None else ""

@@ -11,6 +11,7 @@ from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, json_option, table
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
 from stagedoor.core.registry import resolve
+from stagedoor.core.views.checks import page
 from stagedoor.core.views.plain import visible
 from stagedoor.effects.ledger import Status
 from stagedoor.errors import NotFound, Unavailable
@@ -148,8 +149,9 @@ def mute(door: Door, ref: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("code", required=False)
+@click.option("--markdown", is_flag=True, help="The page of all checks, as it stands in the docs.")
 @json_option
-def explain(code: str | None, as_json: bool) -> None:
+def explain(code: str | None, markdown: bool, as_json: bool) -> None:
     """Explain a check.
 
     Without CODE, the list of all.
@@ -157,6 +159,9 @@ def explain(code: str | None, as_json: bool) -> None:
     \b
     stagedoor explain SD301
     """
+    if markdown:
+        click.echo(page(), nl=False)
+        return
     if code is None:
         rows = [(one.code, one.severity, one.title) for one in ALL_CHECKS]
         echo_json(rows) if as_json else table(("CODE", "SEVERITY", "TITLE"), rows)

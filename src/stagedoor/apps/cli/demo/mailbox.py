@@ -10,7 +10,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.controller import Controller
 
@@ -71,7 +71,7 @@ def _free_port() -> int:
 
 
 def _read(path: Path) -> Mail:
-    message = cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=modern))  # type: ignore[arg-type]
+    message = message_from_bytes(path.read_bytes(), policy=modern)
     recipients = tuple(str(address) for address in message.get_all("Delivered-To", []))
     text, html = (_part(message, kind) for kind in ("plain", "html"))
     return Mail(path, str(message["From"]), recipients, str(message["Subject"]), text, html)

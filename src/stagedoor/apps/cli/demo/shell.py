@@ -123,8 +123,21 @@ def _prompt(line: list[str], environment: Mapping[str, str]) -> None:
 def _folded(words: Iterable[str]) -> str:
     """The line, broken before an option where it gets long. What is printed can be pasted."""
     lines = [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + len(word) > _WIDTH - 20 and word.startswith("-"):
+    for group in _with_values(words):
+        if lines[-1] and len(lines[-1]) + len(group) > _WIDTH and group.startswith("-"):
             lines.append("   ")
-        lines[-1] += f" {word}" if lines[-1] else word
+        lines[-1] += f" {group}" if lines[-1] else group
     return " \\\n".join(lines)
+
+
+def _with_values(words: Iterable[str]) -> Iterator[str]:
+    """The words, with each option and what follows it as one."""
+    held = ""
+    for word in words:
+        if held and word.startswith("-"):
+            yield held
+            held = ""
+        yield from () if word.startswith("-") else (f"{held} {word}".lstrip(),)
+        held = word if word.startswith("-") else ""
+    if held:
+        yield held

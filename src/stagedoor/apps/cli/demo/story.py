@@ -13,7 +13,7 @@ from stagedoor.apps.cli.demo.mailbox import Mail, Mailbox
 from stagedoor.apps.cli.demo.shell import Shell, run
 from stagedoor.apps.cli.demo.training import ABOUT, Kind, Run, split, train
 from stagedoor.apps.cli.demo.weather import generate, read_csv, write_csv
-from stagedoor.errors import BadInput
+from stagedoor.errors import BadInput, RegistryError
 
 ANN, BOB, CAROL = "ann@example.com", "bob@example.com", "carol@example.com"
 MODEL: Final = "wind-power"
@@ -239,7 +239,7 @@ def _news(shell: Shell, mailbox: Mailbox) -> None:
 def _mail_of_the_day(mails: tuple[Mail, ...]) -> Mail:
     """The last one about the second version's way into Production."""
     if not mails:
-        raise BadInput("no mail arrived, and the story needs one", fix="the lines above say why")
+        raise RegistryError("no mail arrived, and the story needs one", fix="the lines above say why")
     chosen = [mail for mail in mails if "Production" in mail.subject + mail.text and f"{MODEL}/2" in mail.text]
     return (chosen or list(mails))[-1]
 
@@ -253,7 +253,7 @@ def _show(mail: Mail) -> None:
 
 def _record(shell: Shell) -> None:
     _chapter("6. The record is git's own")
-    form = "%h %an: %s%n        %(trailers:key=Approved-by,key=Comment,separator=%x3b )"
+    form = "%h %an: %s%+(trailers:key=Approved-by,key=Comment)"
     shell.git("log", "--first-parent", f"--format={form}")
     shell.stagedoor("history", MODEL)
     shell.stagedoor("activity")

@@ -24,7 +24,7 @@ DEFAULTS: Final[Mapping[Kind, Params]] = {
     "network": {"hidden": 16, "epochs": 250, "rate": 0.01, "batch": 128, "seed": 7},
 }
 ABOUT: Final[Mapping[Kind, str]] = {
-    "linear": "Linear regression on the day's mean wind speed.",
+    "linear": "Linear regression on the mean wind speed of a day.",
     "ridge": "Ridge regression on wind speeds, their squares and cubes, and the temperature.",
     "network": "A small neural network on wind speeds and directions, temperature and season.",
 }
