@@ -54,7 +54,9 @@ def test_imports_point_down_and_rooms_on_one_floor_are_strangers(path: Path) -> 
         assert below < floor, f"{own_name(path)} ({mine}, floor {floor}) imports {module} (floor {below})"
 
 
-@pytest.mark.parametrize("path", sorted((SOURCE / "core").rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", sorted((SOURCE / "core").rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE))
+)
 def test_the_core_knows_no_disk_net_clock_environment_or_printing(path: Path) -> None:
     for module in imports(path):
         top = module.split(".")[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +62,7 @@ def test_no_repository_says_how_to_get_one(tmp_path: Path) -> None:
 
 def test_a_repository_of_another_user_names_the_cure(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    monkeypatch.setattr(process, "_KEPT", __import__("re").compile(r"GIT_(TEST_|CONFIG_)"))
+    monkeypatch.setattr(process, "_KEPT", re.compile(r"GIT_(TEST_|CONFIG_)"))
     with pytest.raises(BadRepository, match="belongs to another user") as refused:
         Repository.open(repo.work_tree or repo.git_dir)
     assert refused.value.fix is not None and "safe.directory" in refused.value.fix
@@ -87,7 +89,7 @@ def test_the_branch_is_main_then_master_then_head(make: Callable[..., Repository
     oid = commit(repo, {"a": "1"})
 
     def chosen(**given: str) -> str:
-        with Repository.open(repo.git_dir, **given) as opened:  # type: ignore[arg-type]
+        with Repository.open(repo.git_dir, **given) as opened:
             return opened.branch
 
     assert chosen() == "trunk"
@@ -278,8 +280,6 @@ def test_a_hooks_environment_does_not_mislead(
 def test_a_pre_receive_hook_can_look_at_what_is_pushed(
     make: Callable[..., Repository], commit: Commit, git: Git, object_format: str
 ) -> None:
-    import sys
-
     server, client = (make(name, object_format=object_format) for name in ("server", "client"))
     hook = server.git_dir / "hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)

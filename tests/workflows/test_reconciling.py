@@ -353,7 +353,12 @@ def test_templates_of_the_registry_are_used_and_sandboxed(
     town.register("fraud", BOB)
     reconcile(town.as_(CAROL))
     assert "fraud!" in box.subjects(ANN)
-    assert not any("<script>" in str(part.get_content()) for m in box.mails for part in m.walk() if part.get_content_type() == "text/html")
+    assert not any(
+        "<script>" in str(part.get_content())
+        for m in box.mails
+        for part in m.walk()
+        if part.get_content_type() == "text/html"
+    )
     town.commit({folder + "subject.txt.j2": "{{ event.__class__.__mro__[1].__subclasses__() }}"})
     town.register("fraud", BOB)
     report = reconcile(town.as_(CAROL))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
@@ -24,7 +24,7 @@ from stagedoor.core.diff import (
     VersionDeleted,
 )
 from stagedoor.core.requests import Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed, Step
-from stagedoor.core.spec import NO_STAGE, Version
+from stagedoor.core.spec import ARCHIVED, NO_STAGE, Version
 from stagedoor.core.trailers import Trailers
 
 KINDS: Final = (
@@ -99,11 +99,18 @@ def events_of(
     changes: Sequence[Change], other_files: Sequence[str], happening: Happening
 ) -> tuple[Event, ...]:
     """The events that one commit on main stands for, in the order of its changes."""
-    told = [event for change in changes for event in _told(change, changes, happening)]
+    entered = _entered(changes)
+    told = [event for change in changes for event in _told(change, entered, happening)]
     if other_files:
         listed = ", ".join(other_files[:5]) + (f" and {len(other_files) - 5} more" if len(other_files) > 5 else "")
         told.append(_event("policy.changed", "policy", f"changed {listed}", happening))
     return tuple(told)
+
+
+def _entered(changes: Sequence[Change]) -> dict[tuple[str, str], int]:
+    """The first version that came into each stage of each file."""
+    moves = [change for change in changes if isinstance(change, StageMoved)]
+    return {(move.path, move.now): move.version for move in reversed(moves)}
 
 
 def _event(kind: str, subject: str, done: str, happening: Happening, **more: object) -> Event:
@@ -116,7 +123,7 @@ def _event(kind: str, subject: str, done: str, happening: Happening, **more: obj
     )  # fmt: skip
 
 
-def _told(change: Change, changes: Sequence[Change], h: Happening) -> Iterator[Event]:
+def _told(change: Change, entered: Mapping[tuple[str, str], int], h: Happening) -> Iterator[Event]:
     name = change.model
     match change:
         case ModelCreated(content=content):
@@ -142,7 +149,7 @@ def _told(change: Change, changes: Sequence[Change], h: Happening) -> Iterator[E
             ref = f"{name}/{number}"
             yield _event("model_version.deleted", ref, f"deleted {ref}", h, model=name, version=number)
         case StageMoved():
-            yield _stage_told(change, changes, h)
+            yield _stage_told(change, entered, h)
         case AliasMoved(alias=alias, was=was_number, now=now_number):
             yield _alias_told(name, alias, was_number, now_number, h)
         case FactChanged() | DescriptionChanged() | TagSet() | TagDeleted():
@@ -162,16 +169,12 @@ def _version_told(name: str, version: Version, h: Happening) -> Iterator[Event]:
         )  # fmt: skip
 
 
-def _stage_told(change: StageMoved, changes: Sequence[Change], h: Happening) -> Event:
+def _stage_told(change: StageMoved, entered: Mapping[tuple[str, str], int], h: Happening) -> Event:
     ref = f"{change.model}/{change.version}"
-    entering = [
-        other.version
-        for other in changes
-        if isinstance(other, StageMoved) and other.path == change.path and other.now == change.was
-    ]
+    newcomer = entered.get((change.path, change.was))
     why = ""
-    if entering and change.now == "Archived":
-        why = f"archived because version {entering[0]} came into {change.was}"
+    if newcomer is not None and change.now == ARCHIVED:
+        why = f"archived because version {newcomer} came into {change.was}"
     return _event(
         "model_version.transitioned", ref, f"moved {ref} from {change.was} to {change.now}", h,
         model=change.model, version=change.version, from_stage=change.was, to_stage=change.now, system_comment=why,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from stagedoor.core.spec import Gate, RegisteredModel, Version, dump
+from stagedoor.core.spec import Gate, RegisteredModel, Value, Version, dump
 
 
 def gates_for(gates: tuple[Gate, ...], model: str, stage: str) -> Iterator[Gate]:
@@ -26,16 +26,21 @@ def missing(gate: Gate, model: RegisteredModel, version: Version) -> tuple[str, 
 
 def _has(field: str, model: RegisteredModel, version: Version) -> bool:
     first, _, rest = field.partition(".")
-    if first == "model":
-        return _found(dump(model), rest)
-    return _found(dump(version), field)
+    place, wanted = (model, rest) if first == "model" else (version, field)
+    return _found(_part(place, wanted.partition(".")[0]), wanted)
+
+
+def _part(place: Value, name: str) -> dict[str, object]:
+    """One field as plain data; a model with all its versions would be much to look through for each of them."""
+    value = getattr(place, name) if name in type(place).model_fields else None
+    return {name: dump(value) if isinstance(value, Value) else value}
 
 
 def _found(data: Mapping[str, object], field: str) -> bool:
     """Whether the field is there and says something. A key of a map may hold dots itself."""
     head, _, rest = field.partition(".")
     value = data.get(head)
-    if value in (None, "", [], {}):
+    if value in (None, "", (), [], {}):
         return False
     if not rest:
         return True

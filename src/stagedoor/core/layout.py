@@ -20,7 +20,7 @@ SCHEMAS: Final = f"{SPEC_FOLDER}/schemas/"
 MAX_FILE_NAME: Final = 240
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
 
 
 def schema_line(kind: str, path: str) -> str:
@@ -60,7 +60,7 @@ def checked_name(name: str) -> str:
 
 def twin_key(name: str) -> str:
     """Names with the same key cannot live side by side: a disk that folds case would hold one of them only."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def file_name(name: str) -> str:

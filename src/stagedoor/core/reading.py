@@ -90,14 +90,15 @@ _WANTED: Final[dict[str, str]] = {
     "datetime_type": "a time such as 2026-11-24T10:15:00.123Z",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
-    "too_short": "a list with something in it",
+    "too_short": "one with something in it",
     "string_too_short": "text that is not empty",
     "string_too_long": "text of at most {max_length} characters",
 }
 _PATTERNS: Final[dict[str, str]] = {
-    "id": "32 hexadecimal digits in lower case",
-    "prefix": "refs/pull/ or refs/stagedoor/pull/",
-    "name": "a name without spaces, @, #, /, : and .",
+    "id": "a text of 32 hexadecimal digits in lower case",
+    "requests": "refs/pull/ or refs/stagedoor/pull/",
+    "stages": "a name without / : . @ and #",
+    "teams": "a name without spaces and @",
 }
 
 
@@ -133,7 +134,7 @@ def _wish(loc: Sequence[str | int], fault: Any) -> str:
     if fault["type"] == "value_error":
         return str(context["error"])
     if fault["type"] == "string_pattern_mismatch":
-        return f"{_PATTERNS.get(str(loc[-1]), 'other text')} is wanted"
+        return f"{_PATTERNS.get(str(loc[0]), 'other text')} is wanted"
     return f"{_WANTED.get(fault['type'], 'something else').format_map(context)} is wanted"
 
 
@@ -152,7 +153,7 @@ def _shown(given: object) -> str:
         case None:
             return "empty"
         case list() | tuple():
-            return "a list"
+            return "a list" if given else "an empty list"
         case dict():
             return "a mapping"
         case _:

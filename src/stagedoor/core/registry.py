@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from stagedoor.core.layout import name_of
+from stagedoor.core.layout import name_of, twin_key
 from stagedoor.core.spec import RegisteredModel, Version
 from stagedoor.errors import BadInput, BadSpec, NotFound
 
@@ -54,6 +54,11 @@ class Registry:
     @cached_property
     def _by_name(self) -> dict[str, str]:
         return {name_of(path): path for path in sorted(self.models, reverse=True)}
+
+    @cached_property
+    def twins(self) -> Mapping[str, str]:
+        """The model names by what a disk that folds case would take for the same."""
+        return {twin_key(name): name for name in sorted(self._by_name, reverse=True)}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,9 +109,14 @@ class Registry:
 
     def with_models(self, changed: Mapping[str, RegisteredModel | None]) -> Registry:
         """The registry with some files put or, where None, taken away."""
-        if isinstance(self.models, Layered):
-            return Registry(Layered(self.models.base, {**self.models.over, **changed}))
-        return Registry(Layered(self.models, changed))
+        base, over = (self.models.base, self.models.over) if isinstance(self.models, Layered) else (self.models, {})
+        result = Registry(Layered(base, {**over, **changed}))
+        if all((path in self.models) == (model is not None) for path, model in changed.items()):
+            # no file came or went, and looking all names up again for each of many changes would take long
+            for known in ("_by_name", "twins"):
+                if known in self.__dict__:
+                    result.__dict__[known] = self.__dict__[known]
+        return result
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:
@@ -135,21 +145,24 @@ def resolve(registry: Registry, text: str) -> Ref:
     if slash:
         if not number.isascii() or not number.isdigit():
             raise BadInput(f"{number!r} is not a version number", where=text, fix=f"write {name or 'NAME'}/3")
-        return Ref(name, registry.version(name, int(number)).version)
+        return Ref(name, registry.version(name, int(number[:18])).version)
     if registry.find(text) is not None:
         return Ref(text)
-    for mark, find in (("@", _by_alias), ("#", _by_stage)):
-        name, found, rest = text.rpartition(mark)
-        if found and registry.find(name) is not None:
-            return Ref(name, find(registry.model(name), rest))
-    return Ref(registry.model(text.partition("@")[0].partition("#")[0] if "@" in text or "#" in text else text).name)
+    # the mark that stands last is tried first: it leaves the longer name
+    marks = sorted(((text.rfind("@"), _by_alias), (text.rfind("#"), _by_stage)), key=lambda mark: -mark[0])
+    for at, find in marks:
+        if at >= 0 and registry.find(text[:at]) is not None:
+            return Ref(text[:at], find(registry.model(text[:at]), text[at + 1 :]))
+    last = marks[0][0]
+    return Ref(registry.model(text[:last] if last > 0 else text).name)
 
 
 def resolve_version(registry: Registry, text: str) -> Ref:
     """As `resolve`, for verbs that need one version."""
     ref = resolve(registry, text)
     if ref.version is None:
-        raise BadInput(f"{text} names a model, and a version is needed", fix=f"write {text}/3, {text}#Production or {text}@latest")
+        fix = f"write {text}/3, {text}#Production or {text}@latest"
+        raise BadInput(f"{text} names a model, and a version is needed", fix=fix)
     return ref
 
 
@@ -169,7 +182,6 @@ def _by_stage(model: RegisteredModel, stage: str) -> int:
         raise NotFound(f"no version of {model.name} is in {stage}", fix=f"stages in use: {used}")
     if len(held) > 1:
         numbers = ", ".join(str(version.version) for version in held)
-        raise BadInput(
-            f"{len(held)} versions of {model.name} are in {stage}: {numbers}", fix=f"write {model.name}/{held[-1].version}"
-        )
+        what = f"{len(held)} versions of {model.name} are in {stage}: {numbers}"
+        raise BadInput(what, fix=f"write {model.name}/{held[-1].version}")
     return held[0].version

@@ -90,9 +90,9 @@ def decode_step(raw: bytes, where: str) -> Step:
     try:
         return _READER.validate_json(raw)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
+        at = ".".join(map(str, error.errors(include_url=False)[0]["loc"])) or "its JSON"
         raise BadRepository(
-            f"a step of the request does not read: {fault['msg'].lower()}", where=where, fix="stagedoor doctor"
+            f"a step of the request does not read: {at} is wrong", where=where, fix="stagedoor doctor"
         ) from None
 
 
@@ -122,8 +122,12 @@ class Request:
     @property
     def reviews(self) -> tuple[Reviewed, ...]:
         """The newest review of each person, oldest first."""
-        newest = {step.by.lower(): step for step in self.steps if isinstance(step, Reviewed)}
-        return tuple(sorted(newest.values(), key=self.steps.index))
+        newest: dict[str, Reviewed] = {}
+        for step in self.steps:
+            if isinstance(step, Reviewed):
+                newest.pop(step.by.lower(), None)
+                newest[step.by.lower()] = step
+        return tuple(newest.values())
 
     @property
     def comments(self) -> tuple[Commented, ...]:

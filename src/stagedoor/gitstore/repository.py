@@ -41,6 +41,7 @@ class Repository:
         self._config = discovery.read_config(self._git)
         self._store = open_store(self._git, place.common_dir, self._config)
         self._trees = Trees(self._store)
+        self._has_turn = False
         self._refs = Refs(
             self._git,
             place.common_dir,
@@ -294,26 +295,36 @@ class Repository:
     def publish(self, updates: Sequence[RefUpdate], reason: str) -> None:
         """All refs in one transaction; Raced when one is not what was expected, and then none is moved.
 
-        Checkouts of a branch that moves follow it, or are in the way and nothing is published. The queue is
-        fairness among our own processes; what keeps an update from being lost is git's compare-and-swap.
+        Checkouts of a branch that moves follow it, or are in the way and nothing is published.
         """
         if not updates:
             return
-        with self._queue(), self._following(updates):
+        with self.turn(), self._following(updates):
             self._refs.move(updates, reason, self.identity() or ("stagedoor", "stagedoor@localhost"))
 
     @contextmanager
-    def _queue(self) -> Iterator[None]:
-        try:
-            lock = os.open(self.state_dir() / "queue.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except PermissionError:  # a repository shared by several users: go without, nothing is lost by it
+    def turn(self) -> Iterator[None]:
+        """Wait for one's turn among stagedoor's own writers.
+
+        Held around reading the tip, deciding and publishing, it saves the retries; publish takes it by itself
+        otherwise. It protects nothing: that is for compare-and-swap, which also holds against `git push`.
+        """
+        if self._has_turn or (lock := self._queue_lock()) is None:
             yield
             return
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._has_turn = True
             yield
         finally:
+            self._has_turn = False
             os.close(lock)
+
+    def _queue_lock(self) -> int | None:
+        try:
+            return os.open(self.state_dir() / "queue.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except PermissionError:  # a repository shared by several users: go without, nothing is lost by it
+            return None
 
     @contextmanager
     def _following(self, updates: Sequence[RefUpdate]) -> Iterator[None]:

@@ -19,40 +19,40 @@ def formatted(text: str, canonical: Plain = None) -> str:
 def test_a_canonical_text_stays_as_it_is() -> None:
     text = (
         "# head\n\n# about a\na: 1  # one\n# two lines\n# about b\nb:  # two\n  c: x\n  # end of b\nd: |  # why\n"
-        "  # content\n- x\ny:\n# first\n- version: '2'  # v\n  # inside\n# foot\n"
-    ).replace("- x\ny:", "y:")
-    assert formatted(text, {"a": 1, "b": {"c": "x"}, "d": "# content\n", "y": [{"version": "2"}]}) == text
+        "  # content\n- x\nk:\n# first\n- version: '2'  # v\n  # inside\n# foot\n"
+    ).replace("- x\nk:", "k:")
+    assert formatted(text, {"a": 1, "b": {"c": "x"}, "d": "# content\n", "k": [{"version": "2"}]}) == text
 
 
 @pytest.mark.parametrize(
     ("text", "result"),
     [
         ("a:   x   # one\n", "a: x  # one\n"),
-        ("a: x\n\n\n\n# two\n\nb: y\n", "a: x\n\n# two\nb: y\n"),
+        ("a: x\n\n\n\n# two\n\nb: k\n", "a: x\n\n# two\nb: k\n"),
         ("a:\n      # deep\n  b: x\n", "a:\n  # deep\n  b: x\n"),
-        ("a:\n  b: x\n# out\n  c: y\n", "a:\n  b: x\n  # out\n  c: y\n"),
-        ("a:\n  b: x\n  # in\n# out\nc: y\n", "a:\n  b: x\n  # in\n# out\nc: y\n"),
-        ("a:\n  b: x\n# out\n  # in\nc: y\n", "a:\n  b: x\n# out\n# in\nc: y\n"),
+        ("a:\n  b: x\n# out\n  c: k\n", "a:\n  b: x\n  # out\n  c: k\n"),
+        ("a:\n  b: x\n  # in\n# out\nc: k\n", "a:\n  b: x\n  # in\n# out\nc: k\n"),
+        ("a:\n  b: x\n# out\n  # in\nc: k\n", "a:\n  b: x\n# out\n# in\nc: k\n"),
         ("a: # one\n  x\n", "a: x  # one\n"),
         ("a: # one\n  x # two\n", "# one\na: x  # two\n"),
-        ("a:\n  # above\n  x\nb: y\n", "# above\na: x\nb: y\n"),
-        ("a: {b: x, # one\n  c: y} # two\n", "a:  # two\n  b: x  # one\n  c: y\n"),
+        ("a:\n  # above\n  x\nb: k\n", "# above\na: x\nb: k\n"),
+        ("a: {b: x, # one\n  c: k} # two\n", "a:  # two\n  b: x  # one\n  c: k\n"),
         (
-            "a: [ # open\n  # first\n  x, # 1\n  y\n  # last\n]\nb: z\n",
-            "a:  # open\n# first\n- x  # 1\n- y\n# last\nb: z\n",
+            "a: [ # open\n  # first\n  x, # 1\n  k\n  # last\n]\nb: z\n",
+            "a:  # open\n# first\n- x  # 1\n- k\n# last\nb: z\n",
         ),
         ("a: [] # none\n", "a: []  # none\n"),
         ("a:\n-\n  # item\n  b: x\n", "a:\n# item\n- b: x\n"),
         ("a:\n- # one\n  b: x # two\n", "a:\n# one\n- b: x  # two\n"),
-        ("a: |2 # head\n   x\n  y\n # less\nb: z\n", "a: |2  # head\n   x\n  y\n# less\nb: z\n"),
+        ("a: |2 # head\n   x\n  k\n # less\nb: z\n", "a: |2  # head\n   x\n  k\n# less\nb: z\n"),
         ("a: >-\n  folded\n  text # no\n# yes\nb: z\n", "'x': 1\n"),
         ("--- # start\na: x\n... # end\n", "# start\na: x\n# end\n"),
         ("# 1\n---\n# 2\na: x\n", "# 1\n# 2\na: x\n"),
         ('a: "x # no"# yes\n', "a: 'x # no'  # yes\n"),
         ("a: x#no # yes#no\n", "a: x#no  # yes#no\n"),
-        ("a: &x # one\n  b: y # two\nc: *x # three\n", "a:  # one\n  b: y  # two\nc:  # three\n  b: y\n"),
-        ("a: &x # one\n  # more\n  y\n", "# more\na: y  # one\n"),
-        ("{} # none\n# foot\n", "{}\n# none\n# foot\n"),
+        ("a: &x # one\n  b: k # two\nc: *x # three\n", "a:  # one\n  b: k  # two\nc:  # three\n  b: k\n"),
+        ("a: &x # one\n  # more\n  k\n", "# more\na: k  # one\n"),
+        ("{} # none\n# foot\n", "# none\n{}\n# foot\n"),
         ("#\na: x #\n", "#\na: x  #\n"),
         ("# tail   \na: x\n", "# tail\na: x\n"),
     ],
@@ -76,17 +76,17 @@ def test_the_opening_comment_stays_first() -> None:
 
 
 def test_the_comment_of_what_is_gone_goes_to_what_comes_next() -> None:
-    text = "# head\nv:\n- version: 1 # one\n# two\n- version: 2\n# three\n- version: 3\nx: {a: 1} # gone\ny: 1\n"
-    assert formatted(text, {"v": [{"version": 1}, {"version": 3}], "y": 1}) == (
-        "# head\nv:\n- version: 1  # one\n# two\n# three\n- version: 3\n# gone\ny: 1\n"
+    text = "# head\nv:\n- version: 1 # one\n# two\n- version: 2\n# three\n- version: 3\nx: {a: 1} # gone\nk: 1\n"
+    assert formatted(text, {"v": [{"version": 1}, {"version": 3}], "k": 1}) == (
+        "# head\nv:\n- version: 1  # one\n# two\n# three\n- version: 3\n# gone\nk: 1\n"
     )
     assert formatted(text, {"v": [{"version": 1}]}) == "# head\nv:\n- version: 1  # one\n# two\n# three\n# gone\n"
 
 
 def test_items_are_known_by_version_or_name_and_scalars_by_themselves() -> None:
-    text = "v: [{name: a}, # one\n {name: b}] # two\nw:\n- x # ex\n- y # why\n"
-    canonical: Plain = {"v": [{"name": "b"}, {"name": "a"}], "w": ["y", "z"]}
-    assert formatted(text, canonical) == "v:  # two\n- name: b\n- name: a  # one\nw:\n# ex\n- y  # why\n- z\n"
+    text = "v: [{name: a}, # one\n {name: b}] # two\nw:\n- x # ex\n- k # why\n"
+    canonical: Plain = {"v": [{"name": "b"}, {"name": "a"}], "w": ["k", "z"]}
+    assert formatted(text, canonical) == "v:  # two\n- name: b\n- name: a  # one\nw:\n# ex\n- k  # why\n- z\n"
 
 
 def test_the_comments_of_a_large_text_are_placed_in_linear_time() -> None:

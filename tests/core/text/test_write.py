@@ -19,28 +19,15 @@ null ~ None yes No on y true 1 0x1f 0o7 017 1_000 1e5 12e4567890 190:20 1. . .5 
 2026-11-24 2026-11-24T10:15:00.123Z a: :a a#b #a &a *a !a %a @a `a [a] {a} a,b a'b --- ... 9f86d081 runs:/9f/model |
 sha256:9f ann@example.com https://example.com/x?y=1#z C:\x a\nb 😀
 """.split()
-WORDS = st.sampled_from(
-    [
-        *LOOKS_LIKE_SOMETHING_ELSE,
-        "",
-        " ",
-        " a",
-        "a ",
-        "- a",
-        "? a",
-        "a: b",
-        "a #b",
-        "... a",
-        "\ufeffa",
-        "a\u2028b",
-        "\x7f",
-    ]
-    + ["\u202eabc", "\u00a0", "a\u00a0", "\ue000", "\ufffe", "\uffff"]
-)
+LOOKS_LIKE_MORE = "| | a|a |- a|? a|a: b|a #b|... a|\ufeffa|a\u2028b|\x7f|\u202eabc|\u00a0|a\u00a0|\ue000|\ufffe|\uffff"
+WORDS = st.sampled_from([*LOOKS_LIKE_SOMETHING_ELSE, *LOOKS_LIKE_MORE.split("|")])
 ENCODABLE = st.characters(exclude_categories=["Cs"])
 TEXT = st.one_of(WORDS, st.lists(LINES, max_size=5).map("\n".join), st.text(ENCODABLE, max_size=20))
 KEYS = st.one_of(TEXT, st.sampled_from(["version", "name", "a", "b", "k" * 1100, "\x01" * 400]))
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXT)
+DATA: st.SearchStrategy[Any] = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
 MAPPINGS: st.SearchStrategy[dict[str, Plain]] = st.dictionaries(KEYS, DATA, max_size=5)
 
 
