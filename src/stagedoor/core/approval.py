@@ -29,7 +29,7 @@ from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, People,
 Right = Level | str
 """A level of Databricks' ladder, or the name of an alias or of a stage that the registry added."""
 
-_LADDER_STAGES = {NO_STAGE: Level.STAGING, STAGING: Level.STAGING, ARCHIVED: Level.STAGING, PRODUCTION: Level.PRODUCTION}
+_LADDER_STAGES = dict.fromkeys((NO_STAGE, STAGING, ARCHIVED), Level.STAGING) | {PRODUCTION: Level.PRODUCTION}
 _SUFFIX = {Level.READ: "Read", Level.STAGING: STAGING, Level.PRODUCTION: PRODUCTION, Level.MANAGE: "Manage"}
 
 
@@ -239,7 +239,8 @@ class Verdict:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """Everybody whose approval could still help, by name."""
-        return tuple(sorted({who for r in self.rulings if not r.holds for who in r.holders if who not in r.approved_by}))
+        open_ = (ruling for ruling in self.rulings if not ruling.holds)
+        return tuple(sorted({who for ruling in open_ for who in ruling.holders if who not in ruling.approved_by}))
 
 
 def holders_of(need: Need, owners: OwnersFile, people: People) -> tuple[str, ...]:

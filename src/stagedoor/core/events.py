@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -92,7 +92,7 @@ class Happening:
     commit: str
     actor: str
     at: datetime
-    trailers: Trailers = Trailers()
+    trailers: Trailers = field(default_factory=Trailers)
 
 
 def events_of(

@@ -9,7 +9,16 @@ from typing import assert_never
 
 from stagedoor.core.layout import checked_folder, checked_name, model_path, twin_key
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import ARCHIVED, Created, RegisteredModel, RegistrySpec, Stage, Version
+from stagedoor.core.spec import (
+    ARCHIVED,
+    MAX_NUMBER,
+    MAX_TEXT,
+    Created,
+    RegisteredModel,
+    RegistrySpec,
+    Stage,
+    Version,
+)
 from stagedoor.errors import AlreadyExists, BadInput, InvalidState
 
 # MLflow's rules for an alias, and what would read as a version: https://mlflow.org/docs/latest/ml/model-registry/
@@ -154,18 +163,21 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
             return _create(intent, registry, spec)
         case RegisterVersion():
             return _register(intent, registry, spec)
-        case Describe():
-            return _describe(intent, registry)
+        case Describe(model, number, description):
+            return _change(registry, model, number, description=_checked_text(description, "a description"))
         case SetTag(model, number, key, value):
-            return _retag(registry, model, number, {**_tags(registry, model, number), _tag_key(key): _tag_value(value)})
+            tags = {**_tags(registry, model, number), _tag_key(key): _tag_value(value)}
+            return _change(registry, model, number, tags=tags)
         case DeleteTag(model, number, key):
-            return _retag(registry, model, number, {k: v for k, v in _tags(registry, model, number).items() if k != key})
+            tags = {k: v for k, v in _tags(registry, model, number).items() if k != key}
+            return _change(registry, model, number, tags=tags)
         case SetAlias(model, alias, number):
             registry.version(model, number)
             aliases = {**registry.model(model).aliases, checked_alias(alias, spec): number}
             return _update(registry, model, aliases=aliases)
         case DeleteAlias(model, alias):
-            return _update(registry, model, aliases={k: v for k, v in registry.model(model).aliases.items() if k != alias})
+            aliases = {k: v for k, v in registry.model(model).aliases.items() if k != alias}
+            return _update(registry, model, aliases=aliases)
         case RenameModel(model, new_name):
             return _rename(registry, model, new_name)
         case DeleteModel(model):
@@ -179,12 +191,6 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
             assert_never(intent)
 
 
-def _describe(intent: Describe, registry: Registry) -> Registry:
-    if intent.version is None:
-        return _update(registry, intent.model, description=intent.description)
-    return _update_version(registry, intent.model, intent.version, description=intent.description)
-
-
 # --- models ---------------------------------------------------------------------------------------------------------
 
 
@@ -192,9 +198,8 @@ def _create(intent: CreateModel, registry: Registry, spec: RegistrySpec) -> Regi
     checked_name(intent.model)
     _refuse_twin(registry, intent.model)
     tags = {_tag_key(key): _tag_value(value) for key, value in (intent.tags or {}).items()}
-    model = RegisteredModel(
-        name=intent.model, description=intent.description, tags=tags, id=intent.id, created=intent.created
-    )
+    said = _checked_text(intent.description, "a description")
+    model = RegisteredModel(name=intent.model, description=said, tags=tags, id=intent.id, created=intent.created)
     path = model_path(intent.model, spec.layout, checked_folder(intent.folder))
     if path in registry.models:
         raise AlreadyExists(f"the file {path} is taken by {registry.models[path].name}")
@@ -202,10 +207,10 @@ def _create(intent: CreateModel, registry: Registry, spec: RegistrySpec) -> Regi
 
 
 def _refuse_twin(registry: Registry, name: str, but: str | None = None) -> None:
-    for known in registry.names:
-        if known != but and twin_key(known) == twin_key(name):
-            how = "exists already" if known == name else f"differs from {known} only by case or form"
-            raise AlreadyExists(f"the model {name} {how}", fix="choose another name, or register a version of that one")
+    known = registry.twins.get(twin_key(name))
+    if known is not None and known != but:
+        how = "exists already" if known == name else f"differs from {known} only by case or form"
+        raise AlreadyExists(f"the model {name} {how}", fix="choose another name, or register a version of that one")
 
 
 def _rename(registry: Registry, name: str, new_name: str) -> Registry:
@@ -244,6 +249,8 @@ def _register(intent: RegisterVersion, registry: Registry, spec: RegistrySpec) -
         _tag_key(key), _tag_value(value)
     model = registry.model(intent.model)
     number = next_number(model)
+    if number > MAX_NUMBER:
+        raise InvalidState(f"{intent.model} has no number left after {MAX_NUMBER}", fix="go on under another name")
     version = intent.content.model_copy(update={"version": number})
     return _update(registry, intent.model, versions=(*model.versions, version), last_version=number)
 
@@ -266,6 +273,11 @@ def _update_version(registry: Registry, name: str, number: int, **changed: objec
     model = registry.model(name)
     versions = tuple(v.model_copy(update=changed) if v.version == number else v for v in model.versions)
     return _update(registry, name, versions=versions)
+
+
+def _change(registry: Registry, name: str, number: int | None, **changed: object) -> Registry:
+    """A model with other fields, or a version of it."""
+    return _update(registry, name, **changed) if number is None else _update_version(registry, name, number, **changed)
 
 
 def checked_stage(spec: RegistrySpec, name: str) -> Stage:
@@ -300,10 +312,6 @@ def _tags(registry: Registry, name: str, number: int | None) -> Mapping[str, str
     return registry.model(name).tags if number is None else registry.version(name, number).tags
 
 
-def _retag(registry: Registry, name: str, number: int | None, tags: dict[str, str]) -> Registry:
-    return _update(registry, name, tags=tags) if number is None else _update_version(registry, name, number, tags=tags)
-
-
 def _tag_key(key: str) -> str:
     """MLflow's limits: 250 characters of letters, digits, `_ - . : /` and space."""
     if not re.fullmatch(r"[\w\-./: ]{1,250}", key) or key != key.strip():
@@ -312,9 +320,16 @@ def _tag_key(key: str) -> str:
 
 
 def _tag_value(value: str) -> str:
-    if len(value) > MAX_TAG_VALUE:
-        raise BadInput(f"a tag value of {len(value):,} characters is too long", fix=f"at most {MAX_TAG_VALUE:,}")
-    return value
+    return _checked_text(value, "a tag value", MAX_TAG_VALUE)
+
+
+def _checked_text(text: str, what: str, most: int = MAX_TEXT) -> str:
+    """The text, or `BadInput` where no file could hold it."""
+    if len(text) > most:
+        raise BadInput(f"{what} of {len(text):,} characters is too long", fix=f"at most {most:,}")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise BadInput(f"{what} holds bytes that are not UTF-8", fix="write it in UTF-8")
+    return text
 
 
 def checked_alias(alias: str, spec: RegistrySpec) -> str:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from stagedoor.core.approval import Verdict
 from stagedoor.core.checks import Problem
-from stagedoor.core.diff import Change, ModelCreated, ModelDeleted, ModelMoved, StageMoved, VersionCreated, VersionDeleted
+from stagedoor.core.diff import (
+    Change,
+    ModelCreated,
+    ModelDeleted,
+    ModelMoved,
+    StageMoved,
+    VersionCreated,
+    VersionDeleted,
+)
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, RegisteredModel
 

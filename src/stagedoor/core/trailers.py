@@ -80,7 +80,7 @@ def _values(found: Sequence[tuple[str | None, ...]], key: str) -> list[str]:
 def _plain(text: str) -> str:
     """Without what moves a terminal's cursor, turns text around or cannot be written as UTF-8; lines stay."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    shown = (c for c in lines if c in "\n\t\x85" or unicodedata.category(c) not in {"Cc", "Cs"})
+    shown = (c for c in lines if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
     return _REORDERS.sub("", "".join(shown))
 
 

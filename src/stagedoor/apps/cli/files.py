@@ -22,7 +22,7 @@ def fmt(door: Door, paths: tuple[Path, ...], check: bool) -> None:
     Keys in one order, values written in one way, comments kept. Without PATHS every file of the registry in this
     checkout. Running it twice changes nothing more.
     """
-    changed, faults = formatting.format_files(door.world, paths, check=check)
+    changed, faults = formatting.format_files(door.world, [door.directory / path for path in paths], check=check)
     for path in changed:
         click.echo(f"{'would write' if check else 'wrote'} {path}")
     if not changed and not faults:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from stagedoor.apps.cli.complete import complete_ref, complete_request, complete_stage
@@ -291,7 +289,7 @@ def _validated(door: Door, what: tuple[str, ...], base: str | None, head: str | 
     if len(what) == 1 and what[0].isdigit():
         return reviewing.checked(door.world, int(what[0]))
     if what:
-        return validating.validate_files(door.world, [Path(path) for path in what])
+        return validating.validate_files(door.world, [door.directory / path for path in what])
     if head or base:
         world = door.world
         made = planning.plan_between(world, base or world.repository.branch, head or "HEAD")

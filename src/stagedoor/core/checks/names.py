@@ -48,12 +48,14 @@ def file_matches_name(facts: Facts) -> Iterator[Finding]:
     for path, model in facts.after.models.items():
         wanted = file_name(model.name)
         if path.rsplit("/", 1)[-1] != wanted:
-            yield Finding(f"the file of {model.name} should be called {wanted}", Place(path, ("name",)), f"git mv it to {wanted}")
+            what = f"the file of {model.name} should be called {wanted}"
+            yield Finding(what, Place(path, ("name",)), f"git mv it to {wanted}")
 
 
 @check("SD105", "registry files are plain files")
 def files_are_plain(facts: Facts) -> Iterator[Finding]:
-    """A symbolic link or a submodule would let a file outside the registry, or outside its history, speak for a model."""
+    """A symbolic link or a submodule would let a file outside the registry, or outside its history, speak for a
+    model."""
     for path, what in sorted(facts.odd.items()):
         yield Finding(what, Place(path), "replace it by a plain file, or delete it")
 

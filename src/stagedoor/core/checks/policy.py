@@ -44,7 +44,8 @@ def codeowners_parses(facts: Facts) -> Iterator[Finding]:
 
 @check("SD402", "an owner is somebody")
 def owners_exist(facts: Facts) -> Iterator[Finding]:
-    """An owner whom nobody knows can never approve, so what they own is stuck. People and teams stand in people.yaml."""
+    """An owner whom nobody knows can never approve, so what they own is stuck. People and teams stand in
+    people.yaml."""
     yield from _lines(facts, FaultKind.UNKNOWN_OWNER)
 
 

@@ -68,9 +68,11 @@ def exclusive_holds_one(facts: Facts) -> Iterator[Finding]:
         for stage in facts.spec.stages:
             held = model.in_stage(stage.name)
             if stage.exclusive and len(held) > 1:
-                numbers = " and ".join(str(version.version) for version in held)
+                *first, last = (str(version.version) for version in held)
+                numbers = f"{', '.join(first)} and {last}"
                 place = version_place(facts.after, path, held[-1].version, "stage")
-                what = f"{model.name}: versions {numbers} would both be in {stage.name}, which holds one"
+                each = "both" if len(held) == 2 else "all"
+                what = f"{model.name}: versions {numbers} would {each} be in {stage.name}, which holds one"
                 yield Finding(what, place, "archive the other in the same request: --archive-existing")
 
 

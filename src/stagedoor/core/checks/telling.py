@@ -31,7 +31,8 @@ def routes_name_events(facts: Facts) -> Iterator[Finding]:
         for j, glob in enumerate(route.events):
             if not any(fnmatchcase(kind, glob) for kind in KINDS):
                 place = Place(REGISTRY_FILE, ("notifications", "routes", i, "events", j))
-                yield Finding(f"route {route.name}: no event is called {glob}", place, f"choose among: {', '.join(KINDS)}")
+                what = f"route {route.name}: no event is called {glob}"
+                yield Finding(what, place, f"choose among: {', '.join(KINDS)}")
 
 
 @check("SD502", "no secret stands in a route")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from stagedoor.core.checks.base import Facts, Finding, Place, check
 from stagedoor.core.diff import (
@@ -10,6 +11,7 @@ from stagedoor.core.diff import (
     ModelCreated,
     ModelDeleted,
     ModelFactChanged,
+    ModelMoved,
     ModelRenamed,
     VersionCreated,
     VersionDeleted,
@@ -38,7 +40,8 @@ def facts_never_change(facts: Facts) -> Iterator[Finding]:
             )
         elif isinstance(change, ModelFactChanged) and change.field != "last_version":
             place = Place(change.path, (change.field,))
-            yield Finding(f"{change.model}: {change.field} was recorded and cannot change", place, "put the old value back")
+            what = f"{change.model}: {change.field} was recorded and cannot change"
+            yield Finding(what, place, "put the old value back")
 
 
 @check("SD202", "version numbers are unique and ascend")
@@ -46,7 +49,7 @@ def versions_ascend(facts: Facts) -> Iterator[Finding]:
     """The newest version stands last, so that two appended versions conflict instead of merging into one list."""
     for path, model in facts.after.models.items():
         numbers = [version.version for version in model.versions]
-        for index, (before, here) in enumerate(zip(numbers, numbers[1:], strict=False), start=1):
+        for index, (before, here) in enumerate(pairwise(numbers), start=1):
             if here <= before:
                 again = "is there twice" if here in numbers[:index] else f"stands after version {before}"
                 place = Place(path, ("versions", index, "version"))
@@ -56,9 +59,10 @@ def versions_ascend(facts: Facts) -> Iterator[Finding]:
 @check("SD203", "version numbers are never reused")
 def numbers_go_up(facts: Facts) -> Iterator[Finding]:
     """`fraud/3` means one thing for ever: a deleted version's number is not given again. `last_version` remembers."""
+    origins = {change.path: change.was for change in facts.changes if isinstance(change, ModelMoved)}
     for path, model in facts.after.models.items():
         highest = max((version.version for version in model.versions), default=0)
-        old = facts.before.models.get(path)
+        old = facts.before.models.get(origins.get(path, path))
         floor = old.last_version if old and old.id == model.id else 0
         if model.last_version < max(highest, floor):
             place = Place(path, ("last_version",))
@@ -66,11 +70,11 @@ def numbers_go_up(facts: Facts) -> Iterator[Finding]:
             yield Finding(what, place, f"write last_version: {max(highest, floor)}")
     for change in facts.changes:
         if isinstance(change, VersionCreated):
-            yield from _number_is_new(facts, change)
+            yield from _number_is_new(facts, change, origins.get(change.path, change.path))
 
 
-def _number_is_new(facts: Facts, change: VersionCreated) -> Iterator[Finding]:
-    old = facts.before.models.get(change.path)
+def _number_is_new(facts: Facts, change: VersionCreated, origin: str) -> Iterator[Finding]:
+    old = facts.before.models.get(origin)
     if old and old.id == facts.after.models[change.path].id and change.version <= old.last_version:
         place = version_place(facts.after, change.path, change.version, "version")
         what = f"{change.model}: the number {change.version} was given already; the last was {old.last_version}"
@@ -92,7 +96,8 @@ def in_use_stays(facts: Facts) -> Iterator[Finding]:
                 yield _in_use(f"{change.model}/{change.version} is deleted while it is in {version.stage}", place)
             case ModelDeleted(content=model):
                 for version in filter(_serves, model.versions):
-                    yield _in_use(f"{change.model} is deleted while version {version.version} is in {version.stage}", Place(change.path))
+                    what = f"{change.model} is deleted while version {version.version} is in {version.stage}"
+                    yield _in_use(what, Place(change.path))
             case ModelRenamed():
                 for version in filter(_serves, facts.after.models[change.path].versions):
                     what = f"{change.was} is renamed while version {version.version} is in {version.stage}"
@@ -113,7 +118,8 @@ def ids_are_unique(facts: Facts) -> Iterator[Finding]:
         first = seen.setdefault(model.id, path)
         if first != path:
             what = f"{model.name} has the id of {facts.after.models[first].name}"
-            yield Finding(what, Place(path, ("id",)), "let stagedoor register make the model, or write another 32 hex digits")
+            cure = "let stagedoor register make the model, or write another 32 hex digits"
+            yield Finding(what, Place(path, ("id",)), cure)
 
 
 @check("SD206", "a new model starts at nothing")

@@ -37,8 +37,8 @@ def edit(text: str, before: Plain, after: Plain) -> str:
         return text
     header = _HEADER.match(text)
     opening = header.group() if header else ""
-    if text[len(opening) :] == render(before):
-        return opening + render(after)
+    if "\n#" not in text[len(opening) :] and text[len(opening) :] == render(before):
+        return opening + render(after)  # written by us, and no hand has touched it since
     body = text if text.endswith("\n") else text + "\n"
     marks = marked(body)
     try:

@@ -33,7 +33,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def number(value: float) -> str:
-    """A metric as people write it: the shortest text that means the same number."""
+    """A metric as people read it: to six digits."""
     return f"{value:.6g}" if abs(value) >= 1e-4 or value == 0 else repr(value)
 
 
