@@ -1,5 +1,7 @@
 """Intents: what each does, and where it makes no sense."""
 
+# ruff: noqa: E501 - a refusal stands on one line with what causes it
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -93,4 +93,4 @@ def test_an_alias_that_moved_meanwhile_is_a_conflict() -> None:
     made = landed(
         then(SetAlias("fraud", "best", 2)), Registry({PATH: BASE.models[PATH].model_copy(update={"aliases": {}})})
     )
-    assert made.conflicts == ("fraud@best points at nothing by now, not at 1",)
+    assert made.conflicts == ("fraud@best is nothing by now, not 1",)

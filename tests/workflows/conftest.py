@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from town import CAROL, CODEOWNERS, Town
 
 from stagedoor.workflows.initialise import initialise
+from town import CAROL, CODEOWNERS, Town
 
 
 @pytest.fixture

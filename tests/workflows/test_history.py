@@ -6,7 +6,6 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from town import ANN, BOB, CAROL, Town
 
 from stagedoor.errors import InvalidState
 from stagedoor.workflows import registering, reviewing
@@ -14,6 +13,7 @@ from stagedoor.workflows.history import activity
 from stagedoor.workflows.reading import difference, history, show
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.writing import Lane
+from town import ANN, BOB, CAROL, Town
 
 PATH = "registry_spec/models/fraud.yaml"
 
@@ -30,7 +30,7 @@ def test_activity_tells_the_same_story_as_git_log(town: Town) -> None:
     reviewing.merge(town.as_(CAROL), 1)
     town.commit({PATH: town.text(PATH).replace("stage: Production", "stage: Archived")}, "retire it by hand")
     log = subprocess.run(
-        ["git", "-C", str(town.path), "log", "--first-parent", "--format=%H", "main", "--", "registry_spec/models/fraud.yaml"],
+        ["git", "-C", str(town.path), "log", "--first-parent", "--format=%H", "main", "--", PATH],
         capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     told = [event.commit for event in activity(town.as_(CAROL), "fraud")]
@@ -74,7 +74,7 @@ def test_a_malformed_file_in_an_old_commit_neither_stops_nor_forges_the_story(to
     town.register("fraud")
     good = town.text(PATH)
     town.commit({PATH: "name: [unclosed\n"}, "oops")
-    assert [event.kind for event in activity(town.as_(CAROL))][0] == "model_version.created"
+    assert activity(town.as_(CAROL))[0].kind == "model_version.created"
     town.commit({PATH: good.replace("stage: None", "stage: Staging")}, "mend it")
     kinds = [event.kind for event in activity(town.as_(CAROL), "fraud")]
     assert kinds == ["model_version.transitioned", "model_version.created", "registered_model.created"]

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from town import ANN, BOB, CAROL, Town
 
 from stagedoor.effects.ledger import REF
 from stagedoor.errors import BadRepository, Unavailable
@@ -23,6 +22,7 @@ from stagedoor.workflows import following, registering, reviewing
 from stagedoor.workflows.reconciling import Options, open_ledger, reconcile, status
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.writing import Lane
+from town import ANN, BOB, CAROL, Town
 
 ASK = Lane(propose=True)
 
@@ -34,10 +34,10 @@ class Postbox:
         self.mails: list[EmailMessage] = []
         self.refuse = False
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.refuse:
             return "451 the disk is full"
-        self.mails.append(email.message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+        self.mails.append(email.message_from_bytes(envelope.content, policy=default))
         return "250 taken"
 
     def subjects(self, to: str) -> list[str]:

@@ -70,7 +70,9 @@ def stage_rights(was: str, now: str) -> tuple[Right, ...]:
     return (*own, max(levels)) if levels else tuple(own)
 
 
-def needs(changes: Iterable[Change], other_paths: Iterable[str], spec: RegistrySpec, root: str = "") -> tuple[Need, ...]:
+def needs(
+    changes: Iterable[Change], other_paths: Iterable[str], spec: RegistrySpec, root: str = ""
+) -> tuple[Need, ...]:
     """What has to be agreed to, one need for each right at each path, in a stable order.
 
     `other_paths` are the files of the change that are no model files, from the repository's top; `root` is the folder
@@ -82,9 +84,7 @@ def needs(changes: Iterable[Change], other_paths: Iterable[str], spec: RegistryS
             found.setdefault((root + path, right), []).append((describe(change), verb, stage))
     for path in other_paths:
         found.setdefault((path, Level.EDIT), []).append((f"{path} changes", None, ""))
-    return tuple(
-        _need(path, right, reasons, spec) for (path, right), reasons in sorted(found.items(), key=_stable)
-    )
+    return tuple(_need(path, right, reasons, spec) for (path, right), reasons in sorted(found.items(), key=_stable))
 
 
 def _stable(item: tuple[tuple[str, Right], object]) -> tuple[str, bool, str]:
@@ -310,7 +310,9 @@ def _line(need: Need, owners: OwnersFile) -> int | None:
     return lines[-1].number if lines else None
 
 
-def entitled(asked: Sequence[Need], actor: str, *, owners: OwnersFile, people: People, spec: RegistrySpec) -> str | None:
+def entitled(
+    asked: Sequence[Need], actor: str, *, owners: OwnersFile, people: People, spec: RegistrySpec
+) -> str | None:
     """Why the actor may not write this change straight to main, or None if they may."""
     for need in asked:
         if actor.lower() not in holders_of(need, owners, people):

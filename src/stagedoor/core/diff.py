@@ -266,21 +266,21 @@ def _one_version(path: str, name: str, was: Version, now: Version) -> Iterator[C
 
 
 def apply(changes: Iterable[Change], before: Registry) -> Registry:
-    """The registry after the changes. `apply(diff(a, b), a) == b` for registries that the checks accept."""
+    """The registry after the changes. `apply(diff(a, b), a) == b` for registries that the checks accept.
+
+    Only the files that the changes speak of are read.
+    """
     changes = tuple(changes)
-    models = dict(before.models)
-    leaving = {c.was: c.path for c in changes if isinstance(c, ModelMoved)}
-    carried = {new: models.pop(old) for old, new in leaving.items()}
-    for change in changes:
-        if isinstance(change, ModelDeleted):
-            models.pop(change.path, None)
-    models.update(carried)
+    moved = {c.path: before.models[c.was] for c in changes if isinstance(c, ModelMoved)}
+    over: dict[str, RegisteredModel | None] = {c.was: None for c in changes if isinstance(c, ModelMoved)}
+    over |= {c.path: None for c in changes if isinstance(c, ModelDeleted)}
+    over |= moved
     for change in changes:
         if isinstance(change, ModelCreated):
-            models[change.path] = change.content
+            over[change.path] = change.content
         elif not isinstance(change, ModelMoved | ModelDeleted):
-            models[change.path] = applied(change, models[change.path])
-    return Registry(models)
+            over[change.path] = applied(change, over.get(change.path) or before.models[change.path])
+    return before.with_models(over)
 
 
 def applied(change: Change, model: RegisteredModel) -> RegisteredModel:
@@ -317,7 +317,9 @@ def applied(change: Change, model: RegisteredModel) -> RegisteredModel:
             assert_never(change)
 
 
-def _on_version(change: StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted, version: Version) -> Version:
+def _on_version(
+    change: StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted, version: Version
+) -> Version:
     match change:
         case StageMoved():
             update: dict[str, Any] = {"stage": change.now}

@@ -95,9 +95,7 @@ class Happening:
     trailers: Trailers = field(default_factory=Trailers)
 
 
-def events_of(
-    changes: Sequence[Change], other_files: Sequence[str], happening: Happening
-) -> tuple[Event, ...]:
+def events_of(changes: Sequence[Change], other_files: Sequence[str], happening: Happening) -> tuple[Event, ...]:
     """The events that one commit on main stands for, in the order of its changes."""
     entered = _entered(changes)
     told = [event for change in changes for event in _told(change, entered, happening)]

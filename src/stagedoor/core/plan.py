@@ -136,9 +136,7 @@ def _action(group: Sequence[Change]) -> str:
     return "delete" if any(isinstance(change, ModelDeleted) for change in group) else "change"
 
 
-def _moves(
-    group: Iterable[Change], old: RegisteredModel | None, new: RegisteredModel | None
-) -> Iterable[Move]:
+def _moves(group: Iterable[Change], old: RegisteredModel | None, new: RegisteredModel | None) -> Iterable[Move]:
     if new is None:
         return
     entering: list[tuple[int, str, str]] = []

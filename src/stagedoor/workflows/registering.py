@@ -129,7 +129,9 @@ def transition(
     more = f" and {len(intents) - 3} more" if len(intents) > 3 else ""
     if not lane.dry_run and all(i.expected == i.stage for i in intents) and lane.into is None:
         raise InvalidState(f"{moves}: it is there already", fix="look at what is there: stagedoor show")
-    return write(world, intents, f"Move {moves}{more}", comment=comment, lane=lane)
+    asked = " ".join(f"{i.model}/{i.version}={i.stage}" for i in intents)
+    instead = f"stagedoor request {asked}" + (" --archive-existing" if archive_existing else "")
+    return write(world, intents, f"Move {moves}{more}", comment=comment, lane=lane, instead=instead)
 
 
 def _transition(world: World, wish: Wish, archive_existing: bool, lane: Lane) -> Transition:
@@ -151,7 +153,8 @@ def rollback(world: World, text: str, stage: str, *, comment: str = "", lane: La
     previous = _previous_holder(world, name, wanted, holders)
     intents = [Transition(name, previous, wanted, archive_existing=wanted not in ("None", ARCHIVED))]
     subject = f"Roll back {name} {wanted} to version {previous}"
-    return write(world, intents, subject, comment=comment, lane=lane)
+    instead = f"stagedoor rollback {name} {wanted}, without --direct"
+    return write(world, intents, subject, comment=comment, lane=lane, instead=instead)
 
 
 def _previous_holder(world: World, name: str, stage: str, holders: list[int]) -> int:

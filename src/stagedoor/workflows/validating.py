@@ -44,7 +44,7 @@ def _files_in(path: Path) -> list[Path]:
     if path.is_dir() and not path.is_symlink():
         return sorted(found for found in path.rglob("*") if found.is_symlink() or found.is_file())
     if not path.exists() and not path.is_symlink():
-        raise NotFound(f"there is no file {path}")
+        raise NotFound(f"there is no file {path}", fix="name files of this checkout, or the number of a request")
     return [path]
 
 

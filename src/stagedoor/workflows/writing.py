@@ -54,12 +54,19 @@ def _said(subject: Subject, head: Snapshot) -> str:
 
 
 def write(
-    world: World, intents: Sequence[Intent], subject: Subject, *, comment: str = "", lane: Lane = DIRECT
+    world: World,
+    intents: Sequence[Intent],
+    subject: Subject,
+    *,
+    comment: str = "",
+    lane: Lane = DIRECT,
+    instead: str = "the same command with --request",
 ) -> Outcome:
     """Make the intents real.
 
     Directly they land on main as one commit, if the actor is entitled to every change and the checks hold; somebody
-    faster makes us look again, and only what no longer makes sense is refused. Raises `Denied` and `ChecksFailed`,
+    faster makes us look again, and only what no longer makes sense is refused. `instead` is how to ask for it where
+    the actor is not entitled. Raises `Denied` and `ChecksFailed`,
     and what `perform` raises.
     """
     if lane.propose:
@@ -72,7 +79,7 @@ def write(
         planned = plan(base, head)
         if lane.dry_run or planned.is_empty:
             return Outcome(planned)
-        _require_entitled(world, base, head, planned)
+        _require_entitled(world, base, head, planned, instead)
         require_checks(planned)
         try:
             return Outcome(planned, commit=_publish(world, base, head, _said(subject, head), comment))
@@ -93,14 +100,14 @@ def changes_of(base: Snapshot, head: Snapshot) -> tuple[Change, ...]:
     return changes_between(base, head, {path.removeprefix(root) for path in head.proposed})
 
 
-def _require_entitled(world: World, base: Snapshot, head: Snapshot, planned: Plan) -> None:
+def _require_entitled(world: World, base: Snapshot, head: Snapshot, planned: Plan, instead: str) -> None:
     asked = needs(changes_of(base, head), planned.files, base.spec, root_of(base.repository))
     reason = entitled(asked, world.actor.email, owners=base.owners, people=base.people, spec=base.spec)
     if reason:
         raise Denied(
             f"{world.actor.email} may not do this directly: {reason}",
             where=base.owners.path,
-            fix="ask for it: the same command with --request",
+            fix=f"ask for it: {instead}",
         )
 
 

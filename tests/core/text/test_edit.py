@@ -233,6 +233,19 @@ def test_a_canonical_text_stays_canonical() -> None:
     assert edit(header + render(BEFORE), BEFORE, after) == header + render(after)
 
 
+def test_one_line_of_a_canonical_text_changes_between_its_comments() -> None:
+    text = "# head\na: 1  # one\n\n# about b\nb: |  # why\n  # content\n# about c\nc: 3  # three\n"
+    before = {"a": 1, "b": "# content\n", "c": 3}
+    assert edit(text, before, {**before, "a": 2}) == text.replace("a: 1", "a: 2")
+    assert edit(text, before, {**before, "b": "# other\n"}) == text.replace("content", "other")
+    assert edit(text, before, {**before, "c": "# 4"}) == text.replace("c: 3", "c: '# 4'")
+
+
+def test_lines_that_look_alike_do_not_hide_that_a_mapping_became_text() -> None:
+    text = "a:  # one\n  b: k  # two\n"
+    assert edit(text, {"a": {"b": "k"}}, {"a": "b: k\n"}) == "# two\na: |  # one\n  b: k\n"
+
+
 def test_an_edit_of_a_text_that_does_not_read_is_refused() -> None:
     with pytest.raises(BadSpec, match="the key a stands twice"):
         edit("a: 1\na: 2\n", {"a": 1}, {"a": 2})

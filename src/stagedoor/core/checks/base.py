@@ -89,7 +89,9 @@ class Check:
     find: Callable[[Facts], Iterable[Finding]]
 
 
-def check(code: str, title: str, severity: Severity = "error") -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
+def check(
+    code: str, title: str, severity: Severity = "error"
+) -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
     """Make a check of a function; its docstring is the reason, which the docs and `stagedoor explain` show."""
 
     def decorate(find: Callable[[Facts], Iterator[Finding]]) -> Check:

@@ -13,17 +13,17 @@ from typing import Any, Final, TypeAlias
 
 from stagedoor.core.text.comments import comments_in
 from stagedoor.core.text.format import format_text
+from stagedoor.core.text.formatted import edit_formatted
 from stagedoor.core.text.outline import SCALARS, Entry, begins_its_line, entries, line_end, line_start
 from stagedoor.core.text.plain import Plain, identifying_key, identities, same, stringified
 from stagedoor.core.text.read import Marks, marked, read
 from stagedoor.core.text.scalars import literal, spelled
-from stagedoor.core.text.write import lines_of, literal_lines, render
+from stagedoor.core.text.write import lines_of, literal_lines
 from stagedoor.errors import BadSpec
 
 Splice: TypeAlias = tuple[int, int, str]
 
 _MISSING: Final[Any] = object()
-_HEADER: Final = re.compile(r"(?:#[^\n]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"[|>][0-9+-]*")
 
 
@@ -35,10 +35,9 @@ def edit(text: str, before: Plain, after: Plain) -> str:
     """`text`, which says `before`, changed to say `after`: lines that need not change stay as they are."""
     if same(before, after):
         return text
-    header = _HEADER.match(text)
-    opening = header.group() if header else ""
-    if "\n#" not in text[len(opening) :] and text[len(opening) :] == render(before):
-        return opening + render(after)  # written by us, and no hand has touched it since
+    quick = edit_formatted(text, before, after)
+    if quick is not None:
+        return quick
     body = text if text.endswith("\n") else text + "\n"
     marks = marked(body)
     try:

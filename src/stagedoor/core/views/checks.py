@@ -15,7 +15,9 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Checks"
     yield ""
-    yield "Made by `stagedoor explain --markdown`; a test fails when it is stale. A code is a promise: it is never reused"
+    yield (
+        "Made by `stagedoor explain --markdown`; a test fails when it is stale. A code is a promise: it is never reused"
+    )
     yield "and never means something else. An error stops a merge, a warning does not."
     for family, title in FAMILIES.items():
         yield f"\n## {family}: {title}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from typing import Any, assert_never
 
 from stagedoor.core.approval import Ruling, Verdict
@@ -28,6 +29,9 @@ from stagedoor.core.views.plain import jsonable, number, shortened, visible
 
 # GitHub cuts a comment at 65,536 characters and says nothing; the rest is for a link and a marker
 MARKDOWN_LIMIT = 64_000
+MODEL_LINES = 60
+# what GitHub makes a link of by itself: https://github.github.com/gfm/#autolinks-extension-
+_AUTOLINK = re.compile(r"\b(https?:|ftp:|www)(?=//|\.)", re.IGNORECASE)
 SYMBOLS = {"create": "+", "delete": "-", "change": "~"}
 
 
@@ -69,7 +73,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _model_lines(model: ModelPlan) -> Iterator[str]:
-    yield f"  {SYMBOLS[model.action]} {visible(model.model)}"
+    yield f"  {SYMBOLS[model.action]} {_name(model.model)}"
     for move in model.moves:
         yield from _move_lines(move)
     for change in model.changes:
@@ -79,16 +83,16 @@ def _model_lines(model: ModelPlan) -> Iterator[str]:
 
 
 def _move_lines(move: Move) -> Iterator[str]:
-    yield f"      ~ version {move.version}: {move.was} → {move.now}"
+    yield f"      ~ version {move.version}: {_name(move.was)} → {_name(move.now)}"
     for label, numbers in (("archives", move.archived), ("takes the place of", move.displaced), ("beside", move.stays)):
         if numbers:
             yield f"          {label} version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
     if move.compared_with is not None and move.metrics:
         yield f"          metrics beside version {move.compared_with}:"
-        width = max(len(delta.name) for delta in move.metrics)
+        width = max(len(_name(delta.name)) for delta in move.metrics)
         yield from (f"            {delta_text(delta, width)}" for delta in move.metrics)
     if move.digest:
-        yield f"          digest {visible(move.digest)}"
+        yield f"          digest {_name(move.digest)}"
 
 
 def delta_text(delta: MetricDelta, width: int = 0) -> str:
@@ -96,21 +100,29 @@ def delta_text(delta: MetricDelta, width: int = 0) -> str:
     was = "(none)" if delta.was is None else number(delta.was)
     now = "(none)" if delta.now is None else number(delta.now)
     percent = f"  ({delta.percent:+.1f} %)" if delta.percent is not None else ""
-    return f"{visible(delta.name):<{width}}  {was} → {now}{percent}"
+    return f"{_name(delta.name):<{width}}  {was} → {now}{percent}"
+
+
+def _name(text: str) -> str:
+    """A name as a spec says it, on one line; no client takes one that is longer."""
+    return shortened(text, 250)
 
 
 def said_of(change: Change) -> tuple[str, str]:
     """The symbol of a change, and the change in a few words, without the model's name."""
     match change:
         case ModelCreated(content=content):
-            versions = ", ".join(f"version {v.version} in {v.stage}" for v in content.versions)
+            first = content.versions[:20]
+            versions = ", ".join(f"version {v.version} in {_name(v.stage)}" for v in first)
+            versions += f" and {len(content.versions) - 20} more" if len(content.versions) > 20 else ""
             return "+", f"created{f', with {versions}' if versions else ''}"
         case ModelDeleted(content=content):
-            return "-", f"deleted, with {len(content.versions)} versions"
+            count = len(content.versions)
+            return "-", f"deleted, with {count} version{'s' if count != 1 else ''}"
         case ModelMoved():
             return "~", f"file {visible(change.was)} → {visible(change.path)}"
         case ModelRenamed():
-            return "~", f"renamed from {visible(change.was)}"
+            return "~", f"renamed from {_name(change.was)}"
         case ModelFactChanged():
             return "~", f"{change.field}: {shortened(str(change.was), 40)} → {shortened(str(change.now), 40)}"
         case VersionCreated(content=content):
@@ -118,22 +130,22 @@ def said_of(change: Change) -> tuple[str, str]:
         case VersionDeleted():
             return "-", f"version {change.version}"
         case StageMoved():
-            return "~", f"version {change.version}: {change.was} → {change.now}"
+            return "~", f"version {change.version}: {_name(change.was)} → {_name(change.now)}"
         case AliasMoved(was=None):
-            return "+", f"alias {visible(change.alias)} → version {change.now}"
+            return "+", f"alias {_name(change.alias)} → version {change.now}"
         case AliasMoved(now=None):
-            return "-", f"alias {visible(change.alias)} (was version {change.was})"
+            return "-", f"alias {_name(change.alias)} (was version {change.was})"
         case AliasMoved():
-            return "~", f"alias {visible(change.alias)}: version {change.was} → version {change.now}"
+            return "~", f"alias {_name(change.alias)}: version {change.was} → version {change.now}"
         case FactChanged():
             return "~", f"version {change.version}: the fact {change.field} changes"
         case DescriptionChanged():
             return "~", f"{_of(change.version)}description: {shortened(change.now, 60) or '(empty)'}"
         case TagSet():
             symbol = "+" if change.was is None else "~"
-            return symbol, f"{_of(change.version)}tag {visible(change.key)}: {shortened(change.now, 60)}"
+            return symbol, f"{_of(change.version)}tag {_name(change.key)}: {shortened(change.now, 60)}"
         case TagDeleted():
-            return "-", f"{_of(change.version)}tag {visible(change.key)}"
+            return "-", f"{_of(change.version)}tag {_name(change.key)}"
         case _:
             assert_never(change)
 
@@ -193,8 +205,11 @@ def markdown(plan: Plan, limit: int = MARKDOWN_LIMIT) -> str:
 
     Where it would be, the details of the last models are left out and counted; checks and the count line stay.
     """
-    head = [f"### {_md(count_line(plan))}", "", f"Base `{plan.base[:10]}`, head `{plan.head[:10]}`, plan `{plan.hash[:12]}`.", ""]
-    tail = [*_md_conflicts(plan), *md_checks(plan.problems), *_md_verdict(plan.verdict)]
+    names = f"Base {_code(plan.base[:10])}, head {_code(plan.head[:10])}, plan {_code(plan.hash[:12])}."
+    head = [f"### {_md(count_line(plan))}", "", names, ""]
+    said = [*_md_conflicts(plan), *md_checks(plan.problems), *_md_verdict(plan.verdict)]
+    # what stops the merge comes before the details, and neither may push the other out
+    tail = _fitting(said, limit // 2)
     room = limit - sum(len(line) + 1 for line in (*head, *tail)) - 200
     body = _fitting([*map(_md_model, plan.models), *(f"- `~` {_code(path)}\n" for path in plan.files)], room)
     return "\n".join([*head, *body, *tail]).rstrip() + "\n"
@@ -205,33 +220,36 @@ def _fitting(blocks: list[str], room: int) -> list[str]:
     for index, block in enumerate(blocks):
         room -= len(block) + 1
         if room < 0:
-            return [*kept, f"… and {len(blocks) - index} more, left out here for their number: `stagedoor plan` shows them.", ""]
+            left = f"… and {len(blocks) - index} more, left out here for their number: `stagedoor plan` shows them."
+            return [*kept, left, ""]
         kept.append(block)
     return kept
 
 
 def _md_model(model: ModelPlan) -> str:
-    lines = [f"- `{SYMBOLS[model.action]}` **{_md(model.model)}**"]
+    lines = [f"- `{SYMBOLS[model.action]}` **{_md(_name(model.model))}**"]
     for move in model.moves:
-        lines.append(f"  - version {move.version}: {_md(move.was)} → **{_md(move.now)}**{_md_fate(move)}")
+        stages = f"{_md(_name(move.was))} → **{_md(_name(move.now))}**"
+        lines.append(f"  - version {move.version}: {stages}{_md_fate(move)}")
         lines += [f"    - {_md(delta_text(delta))}" for delta in move.metrics if move.compared_with is not None]
         if move.digest:
-            lines.append(f"    - digest {_code(move.digest)}")
+            lines.append(f"    - digest {_code(_name(move.digest))}")
     lines += [f"  - `{symbol}` {_md(said)}" for symbol, said in map(said_of, model.changes)]
+    if len(lines) > MODEL_LINES:
+        # one model with a thousand versions must not push the others out
+        lines[MODEL_LINES:] = [f"  - … and {len(lines) - MODEL_LINES} more lines of this model"]
     return "\n".join(lines) + "\n"
 
 
 def _md_fate(move: Move) -> str:
-    said = [
-        f"{label} {', '.join(map(str, numbers))}"
-        for label, numbers in (("archives version", move.archived), ("displaces version", move.displaced), ("beside version", move.stays))
-        if numbers
-    ]  # fmt: skip
+    fates = (("archives", move.archived), ("displaces", move.displaced), ("beside", move.stays))
+    said = [f"{label} version {shortened(', '.join(map(str, numbers)), 80)}" for label, numbers in fates if numbers]
     return f" ({'; '.join(said)})" if said else ""
 
 
 def _md_conflicts(plan: Plan) -> list[str]:
-    return ["", *(f"- ⚠ {_md(conflict)}" for conflict in plan.conflicts), ""] if plan.conflicts else []
+    lines = [f"- ⚠ {_md(shortened(conflict, 300))}" for conflict in plan.conflicts]
+    return ["", *lines, ""] if lines else []
 
 
 def md_checks(problems: tuple[Problem, ...], most: int = 50) -> list[str]:
@@ -240,7 +258,7 @@ def md_checks(problems: tuple[Problem, ...], most: int = 50) -> list[str]:
     lines = ["#### Checks", ""]
     for problem in problems[:most]:
         mark = "❌" if problem.severity == "error" else "⚠"
-        where = f" at {_code(problem.where)}" if problem.where else ""
+        where = f" at {_code(shortened(problem.where, 300))}" if problem.where else ""
         fix = f" — {_md(shortened(problem.fix, 200))}" if problem.fix else ""
         lines.append(f"- {mark} `{problem.code}` {_md(shortened(problem.what, 300))}{where}{fix}")
     if len(problems) > most:
@@ -253,8 +271,9 @@ def _md_verdict(verdict: Verdict | None, most: int = 30) -> list[str]:
         return []
     lines = ["#### Approvals", ""]
     for ruling in verdict.rulings[:most]:
-        state = f"approved by {', '.join(map(_code, ruling.approved_by))}" if ruling.holds else f"**needs** {_md(ruling.unblock)}"
-        lines.append(f"- [{'x' if ruling.holds else ' '}] {_code(ruling.need.title)} — {state}")
+        approved = f"approved by {', '.join(map(_code, ruling.approved_by[:20]))}"
+        state = approved if ruling.holds else f"**needs** {_md(shortened(ruling.unblock, 600))}"
+        lines.append(f"- [{'x' if ruling.holds else ' '}] {_code(shortened(ruling.need.title, 300))} — {state}")
     if len(verdict.rulings) > most:
         lines.append(f"- … and {len(verdict.rulings) - most} more")
     return [*lines, ""]
@@ -262,23 +281,17 @@ def _md_verdict(verdict: Verdict | None, most: int = 30) -> list[str]:
 
 def _md(said: str) -> str:
     """Text from a spec inside Markdown: it formats nothing, links nothing and mentions nobody."""
-    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~" else char for char in visible(said))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~$" else char for char in visible(said))
+    inert = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    return _AUTOLINK.sub(lambda found: f"{found[0]}\u200b", inert)
 
 
 def _code(said: str) -> str:
     """Text from a spec in a code span; a longer run of backticks than any in it encloses it."""
-    shown = visible(said)
-    fence = "`" * (1 + max((len(run) for run in _runs(shown)), default=0))
+    shown = visible(said) or " "
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
-
-
-def _runs(said: str) -> Iterable[str]:
-    run = ""
-    for char in said:
-        run = run + char if char == "`" else ""
-        yield run
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from stagedoor.core.checks import Problem
 from stagedoor.core.checks.catalogue import ALL_CHECKS, check_called
@@ -18,7 +19,8 @@ def render(problems: Sequence[Problem], style: str) -> str:
     """The problems in one of the styles of `stagedoor validate --format`."""
     match style:
         case "json":
-            return json.dumps({"problems": jsonable(tuple(problems)), "errors": _errors(problems)}, indent=2, ensure_ascii=False) + "\n"
+            found = {"problems": jsonable(tuple(problems)), "errors": _errors(problems)}
+            return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
         case "github":
             return "".join(f"{line}\n" for line in _github(problems))
         case "sarif":
@@ -93,7 +95,7 @@ def _result(problem: Problem) -> dict[str, object]:
         "message": {"text": f"{problem.what}. {problem.fix}".strip()},
     }
     if problem.path:
-        place: dict[str, object] = {"artifactLocation": {"uri": problem.path}}
+        place: dict[str, object] = {"artifactLocation": {"uri": quote(problem.path)}}
         if problem.line:
             place["region"] = {"startLine": problem.line, "startColumn": max(1, problem.column)}
         found["locations"] = [{"physicalLocation": place}]
