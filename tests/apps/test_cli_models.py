@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.apps.conftest import ANN, BOB, CAROL, DAVE, Home, Sd
 
 from stagedoor.apps.cli.main import COMMANDS, LazyGroup, cli
-from tests.apps.conftest import ANN, BOB, CAROL, DAVE, Home, Sd
 
 FRAUD = "registry_spec/models/fraud.yaml"
 
@@ -81,7 +81,11 @@ def test_completion_names_the_models_of_the_registry(registry: Home, monkeypatch
     monkeypatch.setenv("COMP_CWORD", "2")
     monkeypatch.setenv("_STAGEDOOR_COMPLETE", "bash_complete")
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv = ['stagedoor']; from stagedoor.apps.cli.main import main; main()"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv = ['stagedoor']; from stagedoor.apps.cli.main import main; main()",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -145,14 +149,36 @@ def test_register_numbers_the_versions(registry: Home, sd: Sd) -> None:
 
 def test_register_records_everything_it_is_told(registry: Home, sd: Sd) -> None:
     sd(
-        *("register", "fraud", "--source", "runs:/9f/model", "--run-id", "9f", "--run-name", "night", "--experiment", "e"),
-        *("--run-link", "https://mlflow.example.com/9f", "--metric", "auc=0.91", "--param", "depth=6", "--tag", "a=b=c"),
+        *(
+            "register",
+            "fraud",
+            "--source",
+            "runs:/9f/model",
+            "--run-id",
+            "9f",
+            "--run-name",
+            "night",
+            "--experiment",
+            "e",
+        ),
+        *(
+            "--run-link",
+            "https://mlflow.example.com/9f",
+            "--metric",
+            "auc=0.91",
+            "--param",
+            "depth=6",
+            "--tag",
+            "a=b=c",
+        ),
         *("--data", "cards=sha256:ab", "--data", "plain", "--code", "https://git.example.com/x@1f0e3d"),
         *("--digest", "sha256:cd", "--description", "The first."),
         as_=ANN,
     ).ok()
     version = sd("show", "fraud/1", "--json").json["version"]
-    assert version["metrics"] == {"auc": 0.91} and version["params"] == {"depth": "6"} and version["tags"] == {"a": "b=c"}
+    assert (
+        version["metrics"] == {"auc": 0.91} and version["params"] == {"depth": "6"} and version["tags"] == {"a": "b=c"}
+    )
     assert version["run"] == {"id": "9f", "name": "night", "experiment": "e", "link": "https://mlflow.example.com/9f"}
     assert [data["name"] for data in version["data"]] == ["cards", "plain"]
     assert version["code"] == {"repository": "https://git.example.com/x", "commit": "1f0e3d"}
@@ -466,7 +492,9 @@ READS = [
 
 
 @pytest.mark.parametrize("words", READS, ids=" ".join)
-def test_what_a_reading_verb_says_as_json_parses_and_changes_no_ref(staged: Home, sd: Sd, words: tuple[str, ...]) -> None:
+def test_what_a_reading_verb_says_as_json_parses_and_changes_no_ref(
+    staged: Home, sd: Sd, words: tuple[str, ...]
+) -> None:
     sd("request", "fraud/2", "Staging", as_=ANN).ok()
     before = staged.refs()
     asked = ("validate", "--format", "json") if words[0] == "validate" else (*words, "--json")

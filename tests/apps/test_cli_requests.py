@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from tests.apps.conftest import ANN, BOB, CAROL, DAVE, EXCLUSIVE, Home, Sd
 
 FRAUD = "registry_spec/models/fraud.yaml"
@@ -130,7 +129,14 @@ def test_a_verb_on_a_request_that_is_not_there_is_refused(fraud: Home, sd: Sd, w
 
 @pytest.mark.parametrize(
     "words",
-    [("approve", "1"), ("request-changes", "1", "-m", "no"), ("reject", "1"), ("cancel", "1"), ("update", "1"), ("merge", "1")],
+    [
+        ("approve", "1"),
+        ("request-changes", "1", "-m", "no"),
+        ("reject", "1"),
+        ("cancel", "1"),
+        ("update", "1"),
+        ("merge", "1"),
+    ],
     ids=lambda words: words[0],
 )
 def test_nothing_happens_to_a_request_that_is_over(fraud: Home, sd: Sd, words: tuple[str, ...]) -> None:
@@ -145,11 +151,15 @@ def test_nothing_happens_to_a_request_that_is_over(fraud: Home, sd: Sd, words: t
 def test_transition_is_for_the_stages_owner(fraud: Home, sd: Sd) -> None:
     sd("transition", "fraud/1", "Staging", "-m", "by bob", as_=BOB).ok("Moved fraud/1 to Staging (")
     assert "Comment: by bob" in fraud.git("log", "-1", "--format=%B")
-    sd("transition", "fraud/1", "Production", as_=BOB).refused(6, "@Production is owned by carol@example.com", "stagedoor request fraud/1=Production")
+    sd("transition", "fraud/1", "Production", as_=BOB).refused(
+        6, "@Production is owned by carol@example.com", "stagedoor request fraud/1=Production"
+    )
 
 
 def test_the_cure_that_a_refused_transition_names_works(fraud: Home, sd: Sd) -> None:
-    answer = sd("transition", "fraud/1=Staging", "fraud/2=Staging", as_=ANN).refused(6, "fix: ask for it: stagedoor request")
+    answer = sd("transition", "fraud/1=Staging", "fraud/2=Staging", as_=ANN).refused(
+        6, "fix: ask for it: stagedoor request"
+    )
     sd(*answer.err.rpartition("stagedoor ")[2].split(), as_=ANN).ok("in request 1", "2 to move")
 
 
@@ -190,7 +200,9 @@ def test_requests_are_listed_by_state_and_by_author(fraud: Home, sd: Sd) -> None
     assert numbers("--mine", "--state", "all", as_=BOB) == [2] and numbers("--state", "merged") == []
 
 
-@pytest.mark.parametrize("words", [("merge", "1", "--dry-run"), ("plan", "1"), ("validate", "1"), ("request", "show", "1")])
+@pytest.mark.parametrize(
+    "words", [("merge", "1", "--dry-run"), ("plan", "1"), ("validate", "1"), ("request", "show", "1")]
+)
 def test_looking_at_a_request_changes_no_ref(fraud: Home, sd: Sd, words: tuple[str, ...]) -> None:
     sd("request", "fraud/1", "Staging", as_=ANN).ok()
     sd("approve", 1, as_=BOB).ok()
@@ -216,7 +228,8 @@ def test_plan_of_two_revisions_is_the_plan_of_the_request_between_them(fraud: Ho
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [((), 2), (("1", "--head", "main"), 2), (("--head", "nosuch"), 4), (("--base", "no", "--head", "main"), 4)]
+    ("words", "code"),
+    [((), 2), (("1", "--head", "main"), 2), (("--head", "nosuch"), 4), (("--base", "no", "--head", "main"), 4)],
 )
 def test_a_plan_of_nothing_is_refused(fraud: Home, sd: Sd, words: tuple[str, ...], code: int) -> None:
     sd("plan", *words).refused(code)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.apps.conftest import ANN, BOB, CAROL, CODEOWNERS, Home, Sd, make_home, plain_git
 
 FRAUD = "registry_spec/models/fraud.yaml"
@@ -148,7 +146,9 @@ def test_the_second_registry_of_a_monorepo_can_be_used_where_it_stands(sd: Sd, t
 
 
 def test_other_files_of_the_repository_are_left_alone(registry: Home, sd: Sd) -> None:
-    registry.commit({"src/app.py": "print()\n", "data/x.bin": b"\x00\xff", "Ünïcode name.txt": "x\n"}, "the application")
+    registry.commit(
+        {"src/app.py": "print()\n", "data/x.bin": b"\x00\xff", "Ünïcode name.txt": "x\n"}, "the application"
+    )
     before = registry.git("ls-tree", "-r", "main", "--", "src", "data", "Ünïcode name.txt")
     live(sd)
     assert registry.git("ls-tree", "-r", "main", "--", "src", "data", "Ünïcode name.txt") == before
@@ -196,7 +196,11 @@ def test_a_dirty_file_elsewhere_survives(registry: Home, sd: Sd) -> None:
     (registry.path / "untracked.txt").write_text("new\n")
     registry.git("add", "staged.txt")
     live(sd)
-    assert sorted(registry.git("status", "--porcelain").split("\n")) == [" M notes.txt", "?? untracked.txt", "M  staged.txt"]
+    assert sorted(registry.git("status", "--porcelain").split("\n")) == [
+        " M notes.txt",
+        "?? untracked.txt",
+        "M  staged.txt",
+    ]
 
 
 def test_somebody_elses_index_lock_is_waited_for_or_named(registry: Home, sd: Sd) -> None:
@@ -211,7 +215,7 @@ def test_somebody_elses_index_lock_is_waited_for_or_named(registry: Home, sd: Sd
 
 def test_a_symbolic_link_under_the_registry_is_refused_by_name(registry: Home, sd: Sd) -> None:
     registry.register()
-    os.symlink("/etc/passwd", registry.path / "registry_spec/models/link.yaml")
+    (registry.path / "registry_spec/models/link.yaml").symlink_to("/etc/passwd")
     registry.git("add", "-A")
     registry.git("commit", "-q", "-m", "a link")
     answer = sd("validate")
@@ -223,7 +227,7 @@ def test_a_symbolic_link_under_the_registry_is_refused_by_name(registry: Home, s
 
 def test_a_symbolic_link_in_the_checkout_is_refused_before_it_is_committed(registry: Home, sd: Sd) -> None:
     registry.register()
-    os.symlink("/etc/passwd", registry.path / "registry_spec/models/link.yaml")
+    (registry.path / "registry_spec/models/link.yaml").symlink_to("/etc/passwd")
     sd("validate", "registry_spec/models/link.yaml").refused(2, "a symbolic link stands where a plain file should")
 
 
@@ -240,7 +244,7 @@ def test_a_submodule_under_the_registry_is_refused_by_name(registry: Home, sd: S
 
 def test_a_registry_file_that_is_a_link_is_refused_by_name(registry: Home, sd: Sd) -> None:
     (registry.path / "registry_spec/registry.yaml").unlink()
-    os.symlink("/etc/hostname", registry.path / "registry_spec/registry.yaml")
+    (registry.path / "registry_spec/registry.yaml").symlink_to("/etc/hostname")
     registry.git("add", "-A")
     registry.git("commit", "-q", "-m", "a link")
     sd("register", "fraud", "--source", "s3://x").refused(3, "plain file", "registry_spec/registry.yaml")
@@ -315,7 +319,13 @@ def storied(registry: Home) -> Home:
     return registry
 
 
-HISTORIES = [("history", "fraud"), ("activity",), ("activity", "fraud"), ("rollback", "fraud", "Production"), ("reconcile",)]
+HISTORIES = [
+    ("history", "fraud"),
+    ("activity",),
+    ("activity", "fraud"),
+    ("rollback", "fraud", "Production"),
+    ("reconcile",),
+]
 
 
 @pytest.mark.parametrize("words", HISTORIES, ids=" ".join)

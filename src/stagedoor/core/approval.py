@@ -264,7 +264,9 @@ def judge(
     A review counts when it is about `head`, and by somebody who owns what it is needed for. The author's own counts
     only where the registry lets an author approve.
     """
-    return Verdict(tuple(_ruling(need, reviews, head, author, owners, people, spec) for need in asked))
+    # one person is one voice, and the last word counts
+    newest = tuple({review.by.lower(): review for review in reviews}.values())
+    return Verdict(tuple(_ruling(need, newest, head, author, owners, people, spec) for need in asked))
 
 
 def _ruling(

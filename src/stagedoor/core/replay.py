@@ -225,6 +225,8 @@ def _is_done(change: Change, model: RegisteredModel | None, onto: Registry) -> b
             return model == change.content
         case ModelMoved():
             return change.was not in onto.models
+        case ModelFactChanged(field="last_version"):
+            return model is not None and change.now <= model.last_version
         case VersionCreated():
             return model is not None and model.version(change.version) == change.content
         case VersionDeleted():

@@ -194,12 +194,13 @@ class EmbeddedForge:
     ) -> Request:
         """Add one step, looking again at the request whenever somebody else added one first."""
         for attempt in range(_TRIES):
-            request, tip, files = self._read(number)
-            more = updates(request)
-            commit = self._commit_step(step, tip, files, parents, by, subject)
             try:
-                meta = RefUpdate(f"{self._prefix}{number}/meta", tip, commit)
-                self._git.publish((meta, *more), f"stagedoor: request {number} {subject}")
+                with self._git.turn():
+                    request, tip, files = self._read(number)
+                    more = updates(request)
+                    commit = self._commit_step(step, tip, files, parents, by, subject)
+                    meta = RefUpdate(f"{self._prefix}{number}/meta", tip, commit)
+                    self._git.publish((meta, *more), f"stagedoor: request {number} {subject}")
             except Raced:
                 time.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
                 continue

@@ -9,7 +9,7 @@ from typing import Literal
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.owners import Level, owners_of
 from stagedoor.effects.notify import variables_in
-from stagedoor.errors import RegistryError
+from stagedoor.errors import BadRepository, NotFound, RegistryError
 from stagedoor.workflows.planning import validate_all
 from stagedoor.workflows.reconciling import status
 from stagedoor.workflows.snapshots import root_of
@@ -104,12 +104,23 @@ def _requests(world: World) -> Iterator[Diagnosis]:
 def _ledger(world: World) -> Iterator[Diagnosis]:
     found = status(world)
     behind = found.cursor.main != world.main()
-    if behind:
+    if behind and found.cursor.main and not _is_on_main(world, found.cursor.main):
+        what = f"the ledger stands at {found.cursor.main[:10]}, which is not on main: history was rewritten"
+        yield Diagnosis("error", what, "find out why; then stagedoor reconcile --from main")
+    elif behind:
         yield Diagnosis("warning", "the reconciler has not seen the newest main", "stagedoor reconcile")
     else:
         yield Diagnosis("ok", f"reconciled up to main, {found.counts.get('delivered', 0)} deliveries")
     if found.waiting:
         yield Diagnosis("warning", f"{len(found.waiting)} deliveries failed", "stagedoor reconcile --status")
+
+
+def _is_on_main(world: World, commit: str) -> bool:
+    try:
+        next(iter(world.repository.first_parents(commit, world.main())), None)
+    except (BadRepository, NotFound):
+        return False
+    return True
 
 
 def _notifications(world: World) -> Iterator[Diagnosis]:

@@ -83,7 +83,6 @@ def _repository(directory: Path, bare: bool, object_format: str) -> tuple[Reposi
         inside = directory.relative_to(found.work_tree.resolve()).as_posix()
         found.close()
         found = Repository.open(directory, registry=inside)
-        found.set_config("stagedoor.root", inside)
     return found, False
 
 

@@ -11,7 +11,7 @@ from stagedoor.core.checks.catalogue import ALL_CHECKS
 from stagedoor.core.diff import Change, diff
 from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE, is_model_path
 from stagedoor.core.plan import Plan, model_plans, plan_hash
-from stagedoor.core.reading import formatted
+from stagedoor.core.reading import formatted, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
 from stagedoor.core.spec import People, RegisteredModel, RegistrySpec
@@ -140,6 +140,10 @@ def _facts(
         after = _models(head, looked_at)[0]
         before = _models(base, [path for path in looked_at if path in base.registry.models] + list(before.models))[0]
     odd = odd_entries(head)
+
+    def looks_at(path: str) -> bool:
+        return all_models or path in touched
+
     return Facts(
         before=before,
         after=after,
@@ -152,8 +156,8 @@ def _facts(
         proposed_people=people,
         proposed_owners=head.owners if not policy_faults else None,
         unreadable=(*faults, *policy_faults),
-        odd={path: what for path, what in odd.items() if all_models or path in touched},
-        uncanonical=_uncanonical(head, after),
+        odd={path: what for path, what in odd.items() if looks_at(path)},
+        uncanonical=_uncanonical(head, (*after.models, *(p for p in (REGISTRY_FILE, PEOPLE_FILE) if looks_at(p)))),
         verdict=verdict,
         root=root_of(base.repository),
     )
@@ -174,13 +178,15 @@ def _proposed(head: Snapshot) -> tuple[tuple[BadSpec, ...], RegistrySpec | None,
     return tuple(faults), spec, people
 
 
-def _uncanonical(head: Snapshot, after: Registry) -> tuple[str, ...]:
-    wanted = [*after.models, *(path for path in (REGISTRY_FILE, PEOPLE_FILE) if path in head.files)]
-    return tuple(path for path in wanted if not _is_canonical(head, path))
+def _uncanonical(head: Snapshot, paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(path for path in paths if path in head.files and not _is_canonical(head, path))
 
 
 def _is_canonical(head: Snapshot, path: str) -> bool:
     try:
+        if path in head.registry.models and head.text(path) == text_of(head.registry.models[path], path):
+            # nearly every file is as the tool wrote it, and this costs a tenth of the real question
+            return True
         return formatted(head.raw(path), path) == head.text(path)
     except BadSpec:
         return True

@@ -138,17 +138,22 @@ def merge(world: World, number: int, comment: str = "") -> Request:
     or an approval is missing, `InvalidState` when the request is not open.
     """
     for attempt in range(_TRIES):
-        here = standing(world, number)
-        if not here.request.is_open:
-            raise InvalidState(f"request {number} is {here.request.closed_as or here.request.state} already")
-        _require_current(here)
-        _require_agreed(here)
-        landing = Landing(_tree(here), here.plan.base, _message(here, comment))
-        result = world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
+        with world.repository.turn():
+            result = _merge_once(world, number, comment)
         if not isinstance(result, NotReady):
             return result
         world.sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
     raise Unavailable("main is being written by many at once", fix="try again")
+
+
+def _merge_once(world: World, number: int, comment: str) -> Request | NotReady:
+    here = standing(world, number)
+    if not here.request.is_open:
+        raise InvalidState(f"request {number} is {here.request.closed_as or here.request.state} already")
+    _require_current(here)
+    _require_agreed(here)
+    landing = Landing(_tree(here), here.plan.base, _message(here, comment))
+    return world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
 
 
 def _tree(here: Standing) -> str:

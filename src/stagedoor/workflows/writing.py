@@ -73,20 +73,29 @@ def write(
         return propose(world, intents, subject, comment=comment, dry_run=lane.dry_run)
     if lane.into is not None:
         return amend(world, lane.into, intents, subject, dry_run=lane.dry_run)
-    for attempt in range(_TRIES):
+    if lane.dry_run:
         base = world.snapshot()
-        head = proposed(base, intents)
-        planned = plan(base, head)
-        if lane.dry_run or planned.is_empty:
-            return Outcome(planned)
-        _require_entitled(world, base, head, planned, instead)
-        require_checks(planned)
+        return Outcome(plan(base, proposed(base, intents)))
+    for attempt in range(_TRIES):
         try:
-            return Outcome(planned, commit=_publish(world, base, head, _said(subject, head), comment))
+            with world.repository.turn():
+                return _write_once(world, intents, subject, comment, instead)
         except Raced:
             # a random pause, growing with the crowd; correctness is git's compare-and-swap
             world.sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
     raise Unavailable("main is being written by many at once", fix="try again")
+
+
+def _write_once(world: World, intents: Sequence[Intent], subject: Subject, comment: str, instead: str) -> Outcome:
+    """Look at the newest main, decide, act. `Raced` when somebody was faster."""
+    base = world.snapshot()
+    head = proposed(base, intents)
+    planned = plan(base, head)
+    if planned.is_empty:
+        return Outcome(planned)
+    _require_entitled(world, base, head, planned, instead)
+    require_checks(planned)
+    return Outcome(planned, commit=_publish(world, base, head, _said(subject, head), comment))
 
 
 def proposed(base: Snapshot, intents: Sequence[Intent]) -> Snapshot:

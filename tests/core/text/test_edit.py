@@ -235,7 +235,7 @@ def test_a_canonical_text_stays_canonical() -> None:
 
 def test_one_line_of_a_canonical_text_changes_between_its_comments() -> None:
     text = "# head\na: 1  # one\n\n# about b\nb: |  # why\n  # content\n# about c\nc: 3  # three\n"
-    before = {"a": 1, "b": "# content\n", "c": 3}
+    before: dict[str, Any] = {"a": 1, "b": "# content\n", "c": 3}
     assert edit(text, before, {**before, "a": 2}) == text.replace("a: 1", "a: 2")
     assert edit(text, before, {**before, "b": "# other\n"}) == text.replace("content", "other")
     assert edit(text, before, {**before, "c": "# 4"}) == text.replace("c: 3", "c: '# 4'")

@@ -221,7 +221,7 @@ def written(rnd: Random, often: float) -> tuple[str, dict[str, Plain]]:
 
 RANDOM = st.integers(0, 2**64).map(Random)
 OFTEN = st.sampled_from([0.0, 0.1, 0.4])
-several = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+several = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(RANDOM, OFTEN)

@@ -128,7 +128,7 @@ def test_half_a_character_is_refused() -> None:
 
 
 @given(MAPPINGS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_written_reads_as_what_was_meant(data: dict[str, Plain]) -> None:
     text = render(data)
     assert text.endswith("\n") and not text.endswith("\n\n")
@@ -137,7 +137,7 @@ def test_what_is_written_reads_as_what_was_meant(data: dict[str, Plain]) -> None
 
 @given(st.dictionaries(TEXT, st.one_of(TEXT, st.lists(TEXT, max_size=2)), max_size=4))
 @example({"a": "a\n b\n\tc"})
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_other_readers_take_text_for_text(data: dict[str, Plain]) -> None:
     text = render(data)
     assert yaml.safe_load(text) == data
