@@ -203,11 +203,21 @@ def test_register_with_a_metric_that_is_no_number_is_refused(registry: Home, sd:
     sd("register", "fraud", "--source", "s3://x", "--metric", metric, as_=ANN).refused(2, "--metric")
 
 
-@pytest.mark.parametrize("source", ["", " ", "\x00", "a\nb"])
-def test_register_with_a_source_that_is_none_never_ends_in_a_traceback(registry: Home, sd: Sd, source: str) -> None:
+@pytest.mark.parametrize("source", ["", " "])
+def test_register_without_a_place_where_the_model_is_is_refused(registry: Home, sd: Sd, source: str) -> None:
+    sd("register", "fraud", "--source", source, as_=ANN).refused(2, "at: --source")
+
+
+@pytest.mark.parametrize("source", ["\x00", "a\nb", "x" * 100_000, "\ud800"])
+def test_register_with_a_source_that_is_odd_never_ends_in_a_traceback(registry: Home, sd: Sd, source: str) -> None:
     answer = sd("register", "fraud", "--source", source, as_=ANN)
     assert answer.code in (0, 2, 3, 8)
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("data", ["", "=sha256:ab"])
+def test_register_with_a_data_set_without_a_name_is_refused(registry: Home, sd: Sd, data: str) -> None:
+    sd("register", "fraud", "--source", "s3://x", "--data", data, as_=ANN).refused(2, "at: --data")
 
 
 def test_two_lanes_at_once_are_refused(registry: Home, sd: Sd) -> None:
@@ -503,6 +513,52 @@ def test_what_a_reading_verb_says_as_json_parses_and_changes_no_ref(
     assert staged.refs() == before
 
 
+ODD = "a\udcffb"  # what Python makes of a byte on the command line that is not UTF-8
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("register", ODD, "--source", "s3://x"),
+        ("register", "fraud", "--source", ODD),
+        ("register", "fraud", "--source", "s3://x", "--tag", f"k={ODD}"),
+        ("register", "fraud", "--source", "s3://x", "--metric", f"{ODD}=1"),
+        ("register", "fraud", "--source", "s3://x", "-m", ODD),
+        ("show", ODD),
+        ("models", ODD),
+        ("describe", "fraud", ODD),
+        ("tag", "fraud", f"k={ODD}"),
+        ("comment", "fraud/1", ODD),
+        ("request", "fraud/2", "Staging", "-m", ODD),
+        ("request", f"fraud/2={ODD}"),
+        ("transition", "fraud/2", ODD),
+        ("approve", "1", "-m", ODD),
+        ("merge", "1", "-m", ODD),
+        ("cancel", "1", "-m", ODD),
+        ("activity", ODD),
+        ("explain", ODD),
+    ],
+    ids=lambda words: " ".join(words).encode("ascii", "replace").decode(),
+)
+def test_words_that_are_not_utf_8_are_refused(staged: Home, sd: Sd, words: tuple[str, ...]) -> None:
+    sd("request", "fraud/2", "Staging", as_=ANN).ok()
+    before = staged.refs()
+    answer = sd(*words)
+    assert answer.code == 2 and "bytes that are not UTF-8" in answer.err
+    assert staged.refs() == before
+
+
+def test_a_description_on_stdin_that_is_not_utf_8_is_refused(staged: Home) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stagedoor.apps.cli.main", "describe", "fraud", "-"],
+        cwd=staged.path,
+        input=b"a\xffb",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2 and b"UTF-8" in done.stderr and b"Traceback" not in done.stderr
+
+
 # --- what happened, and who hears of it -----------------------------------------------------------------------------
 
 
@@ -510,6 +566,11 @@ def test_activity_tells_what_git_log_tells(staged: Home, sd: Sd) -> None:
     told = [line.split()[0] for line in sd("activity").ok().out.splitlines() if line[0] != " "]
     logged = staged.git("log", "--first-parent", "--abbrev=10", "--format=%h", "main").split()
     assert list(dict.fromkeys(told)) == logged
+
+
+def test_activity_of_fewer_than_no_lines_is_refused(staged: Home, sd: Sd) -> None:
+    assert sd("activity", "--limit", -1).code == 2
+    assert len(sd("activity", "--limit", 2, "--json").json) == 2
 
 
 def test_activity_of_an_unknown_model_is_refused(staged: Home, sd: Sd) -> None:

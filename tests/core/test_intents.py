@@ -127,6 +127,12 @@ def test_what_is_in_use_is_neither_renamed_nor_deleted(intent: Intent, verb: str
     )
 
 
+def test_every_version_in_use_is_named() -> None:
+    busy = registry(model("fraud", version(1), version(2, "Staging"), version(3, "Production")))
+    with pytest.raises(InvalidState, match="version 2 is in Staging, version 3 is in Production"):
+        perform([DeleteModel("fraud")], busy, SPEC)
+
+
 def test_a_rename_onto_another_model_is_refused() -> None:
     assert refusal(RenameModel("wind farm", "Fraud"), kind=AlreadyExists)[0] == (
         "the model Fraud differs from fraud only by case or form"
@@ -157,8 +163,8 @@ def test_a_deleted_versions_number_is_not_given_again() -> None:
 
 
 def test_registering_makes_the_model_where_that_is_wanted() -> None:
-    made = after(RegisterVersion("solar", version(1), CreateModel("solar", ID, BY)))
-    assert made.model("solar").last_version == 1
+    made = after(RegisterVersion("solar", version(1), CreateModel("solar", ID, BY, folder="sun")))
+    assert (made.path("solar"), made.model("solar").last_version) == ("registry_spec/models/sun/solar.yaml", 1)
     assert refusal(RegisterVersion("solar", version(1)), kind=NotFound)[0] == "there is no model solar"
 
 
@@ -205,6 +211,11 @@ def test_an_unknown_stage_is_refused_with_those_there_are() -> None:
         "there is no stage Prod",
         "choose one of: None, Staging, Production, Archived",
     )
+
+
+def test_a_stage_that_the_registry_adds_is_a_stage() -> None:
+    spec = RegistrySpec(stages=(*SPEC.stages, Stage(name="Shadow")))
+    assert after(Transition("fraud", 2, "shadow"), spec=spec).model("fraud").versions[1].stage == "Shadow"
 
 
 def test_an_exclusive_stage_is_left_to_the_check_of_the_merged_result() -> None:

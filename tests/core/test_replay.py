@@ -54,6 +54,10 @@ def test_every_field_that_changed_differently_is_named() -> None:
     )
 
 
+def test_an_alias_that_was_taken_away_meanwhile_is_a_conflict() -> None:
+    assert on(fraud(aliases={}), fraud(aliases={"best": 2})).conflicts == ("fraud@best is nothing by now, not 1",)
+
+
 def test_a_long_text_is_cut_in_a_conflict() -> None:
     (said,) = on(fraud(description="x" * 9_999), fraud(description="y")).conflicts
     assert len(said) < 150

@@ -6,6 +6,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
@@ -22,7 +23,7 @@ from stagedoor.core.requests import (
     encode_step,
     fold,
 )
-from stagedoor.errors import BadInput, Conflict, InvalidState, NotFound, Unavailable
+from stagedoor.errors import BadInput, BadRepository, Conflict, InvalidState, NotFound, Unavailable
 from stagedoor.forges.base import Actor, Landing, NotReady, State
 from stagedoor.gitstore import Entry, Oid, Raced, RefUpdate, Repository, Signature
 
@@ -49,9 +50,11 @@ class EmbeddedForge:
         return self._read(number)[0]
 
     def requests(self, state: State = "open") -> Sequence[Request]:
-        """The requests in a state, newest first."""
-        numbers = sorted((n for n, _ in self._metas()), reverse=True)
-        found = (self.get(number) for number in numbers)
+        """The requests in a state, newest first. A chain that somebody broke by hand hides no other request."""
+        found: list[Request] = []
+        for number in sorted((n for n, _ in self._metas()), reverse=True):
+            with suppress(BadRepository):
+                found.append(self.get(number))
         return tuple(request for request in found if state in ("all", request.state))
 
     def steps(self, number: int) -> tuple[tuple[Oid, Step], ...]:

@@ -73,6 +73,20 @@ class Door:
         return world
 
 
+class _Text(click.types.StringParamType):
+    """Words that can be written to a file of the registry. A path may hold any bytes and is not of this type."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, and bytes that are not UTF-8 are refused: Python has put surrogates for them."""
+        said = super().convert(value, param, ctx)
+        if any("\ud800" <= char <= "\udfff" for char in said):
+            self.fail("it holds bytes that are not UTF-8", param, ctx)
+        return said
+
+
+_TEXT = _Text()
+
+
 class LazyGroup(click.Group):
     """Imports a command's module when the command is called, and not for `--help`."""
 
@@ -87,6 +101,8 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"stagedoor.apps.cli.{COMMANDS[name][0]}")
         found = getattr(module, name.replace("-", "_"))
         assert isinstance(found, click.Command)  # noqa: S101
+        for param in found.params:
+            param.type = _TEXT if param.type is click.STRING else param.type
         if not any(param.name == "email" for param in found.params):
             found.params.append(_as_option())
         return found

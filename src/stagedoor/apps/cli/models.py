@@ -49,6 +49,8 @@ def register(
     stagedoor register power-forecasting --source runs:/9f2c/model --run-id 9f2c \\
         --metric rmse=412.7 --data windfarm=sha256:ab12 --code https://git.example.com/wind@1f0e3d
     """
+    if not source.strip():
+        raise BadInput("a version says where its model is", where="--source", fix="write --source s3://bucket/model")
     run = {"id": run_id, "name": run_name, "experiment": experiment, "link": run_link}
     repository, _, commit = code.rpartition("@") if "@" in code else (code, "", "")
     content: dict[str, object] = {
@@ -56,7 +58,7 @@ def register(
         "description": description,
         "run": run if any(run.values()) else None,
         "code": {"repository": repository, "commit": commit} if code else None,
-        "data": tuple({"name": n, "digest": d} for n, _, d in (item.partition("=") for item in datasets)),
+        "data": _datasets(datasets),
         "params": pairs(params, "--param"),
         "metrics": _numbers(pairs(metrics, "--metric")),
         "digest": digest,
@@ -67,6 +69,13 @@ def register(
         door.world, registering.NewVersion(name, content, folder), comment=comment, lane=lane
     )
     echo_outcome(outcome, f"Registered {ref}", as_json=as_json, dry_run=dry_run)
+
+
+def _datasets(given: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+    found = tuple((name, digest) for name, _, digest in (item.partition("=") for item in given))
+    if not all(name.strip() for name, _ in found):
+        raise BadInput("a data set has a name", where="--data", fix="write --data NAME or --data NAME=DIGEST")
+    return tuple({"name": name, "digest": digest} for name, digest in found)
 
 
 def _numbers(given: dict[str, str]) -> dict[str, float]:
@@ -298,9 +307,16 @@ def describe(door: Door, ref: str, text: str, propose: bool, into: int | None, d
     stagedoor describe power-forecasting "Forecasts the daily output of a wind farm."
     stagedoor describe power-forecasting/3 - < notes.md
     """
-    said = sys.stdin.read() if text == "-" else text
+    said = _standard_input() if text == "-" else text
     outcome = registering.describe(door.world, ref, said, lane_of(propose, into, dry_run))
     echo_outcome(outcome, f"Described {ref}", as_json=as_json, dry_run=dry_run)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise BadInput("the text is not UTF-8", where="standard input", fix="write it in UTF-8") from None
 
 
 @click.command()

@@ -21,7 +21,7 @@ from stagedoor.workflows import history as past
 
 @click.command()
 @click.argument("ref", required=False, shell_complete=complete_ref)
-@click.option("--limit", default=50, show_default=True, help="How many; 0 for all.")
+@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="How many; 0 for all.")
 @json_option
 @click.pass_obj
 def activity(door: Door, ref: str | None, limit: int, as_json: bool) -> None:

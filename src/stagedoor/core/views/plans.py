@@ -25,6 +25,7 @@ from stagedoor.core.diff import (
     VersionDeleted,
 )
 from stagedoor.core.plan import MetricDelta, ModelPlan, Move, Plan
+from stagedoor.core.spec import ARCHIVED
 from stagedoor.core.views.plain import jsonable, number, shortened, visible
 
 # GitHub cuts a comment at 65,536 characters and says nothing; the rest is for a link and a marker
@@ -91,7 +92,7 @@ def _move_lines(move: Move) -> Iterator[str]:
         yield f"          metrics beside version {move.compared_with}:"
         width = max(len(_name(delta.name)) for delta in move.metrics)
         yield from (f"            {delta_text(delta, width)}" for delta in move.metrics)
-    if move.digest:
+    if move.digest and move.now != ARCHIVED:
         yield f"          digest {_name(move.digest)}"
 
 
@@ -232,7 +233,7 @@ def _md_model(model: ModelPlan) -> str:
         stages = f"{_md(_name(move.was))} → **{_md(_name(move.now))}**"
         lines.append(f"  - version {move.version}: {stages}{_md_fate(move)}")
         lines += [f"    - {_md(delta_text(delta))}" for delta in move.metrics if move.compared_with is not None]
-        if move.digest:
+        if move.digest and move.now != ARCHIVED:
             lines.append(f"    - digest {_code(_name(move.digest))}")
     lines += [f"  - `{symbol}` {_md(said)}" for symbol, said in map(said_of, model.changes)]
     if len(lines) > MODEL_LINES:
