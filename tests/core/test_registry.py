@@ -59,7 +59,7 @@ def test_a_reference_is_resolved(text: str, ref: Ref) -> None:
         ("empty@latest", NotFound, "empty has no alias latest", "choose one of: latest"),
         ("fraud#Archived", NotFound, "no version of fraud is in Archived", "stages in use: Production, Staging"),
         ("fraud#Staging", BadInput, "2 versions of fraud are in Staging: 2, 3", "write fraud/3"),
-        ("a@q@x", NotFound, "there is no model a@q", "did you mean a@b?"),
+        ("a@q@x", NotFound, "there is no model a@q", "did you mean a@b or a?"),
         ("a#q#x", NotFound, "there is no model a#q", None),
         ("", NotFound, "there is no model ", "stagedoor models lists them"),
         ("@x", NotFound, "there is no model @x", None),
@@ -93,7 +93,7 @@ def test_any_text_is_resolved_or_refused(text: str) -> None:
 
 @given(st.text("ab@# é'\"%", min_size=1, max_size=8).filter(lambda name: name_fault(name) is None))
 def test_every_legal_name_can_be_said_in_every_way(name: str) -> None:
-    here = registry(model(name, version(1, "Production"), aliases={"best": 1}), model("a", version(2, "Production")))
+    here = registry(model("a", version(2, "Production")), model(name, version(1, "Production"), aliases={"best": 1}))
     assert resolve(here, name) == Ref(name)
     assert {str(resolve(here, name + mark)) for mark in ("/1", "#Production", "@best", "@latest")} == {f"{name}/1"}
 

@@ -158,6 +158,28 @@ def test_a_lost_race_leaves_the_checkout_as_it_was(shop: Repository, here: Path,
     assert git("status", "--porcelain", at=here) == "" and not list(shop.git_dir.glob("index?*"))
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_a_refused_ref_leaves_files_and_index_as_they_were(
+    make: Callable[..., Repository], commit: Commit, git: Git, first: bool
+) -> None:
+    repo = make(bare=False)
+    if not first:
+        commit(repo, {"a": "1\n", "gone": "1\n"})
+    assert repo.work_tree is not None
+    (repo.work_tree / "mine").write_text("mine\n")
+    git("add", "mine", at=repo.work_tree)
+    before = git("status", "--porcelain", at=repo.work_tree), git("write-tree", at=repo.work_tree)
+    hook = repo.git_dir / "hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(BadRepository, match="update-ref failed"):
+        commit(repo, {"a": "2\n", "gone": None, "new/c": "1\n"})
+    assert before == (git("status", "--porcelain", at=repo.work_tree), git("write-tree", at=repo.work_tree))
+    assert not (repo.work_tree / "new").exists() and (repo.work_tree / "gone").exists() is not first
+    assert not list(repo.git_dir.glob("index?*"))
+
+
 def test_an_unfinished_merge_is_refused(shop: Repository, here: Path, commit: Commit, git: Git) -> None:
     git("switch", "-q", "-c", "topic", at=here)
     (here / "a").write_text("topic\n")

@@ -134,14 +134,16 @@ def test_a_person_committing_in_the_checkout_loses_nothing(
     )
     writer = subprocess.Popen([sys.executable, "-c", script, str(repo.work_tree), "p", "15"])
     mine = 0
-    while writer.poll() is None:
+    for _ in range(500):
+        if writer.poll() is not None:
+            break
         path = repo.work_tree / f"mine{mine}"
         path.write_text("x")
         git("add", path.name, at=repo.work_tree, check=False)
         git("commit", "-qm", "mine", path.name, at=repo.work_tree, check=False)
         if path.name in git("ls-tree", "--name-only", "HEAD", at=repo.work_tree).split("\n"):
             mine += 1
-    assert writer.returncode == 0
+    assert writer.wait(timeout=30) == 0
     files = repo.files(repo.resolve("main"))
     assert {f"p/{n}" for n in range(15)} | {f"mine{n}" for n in range(mine)} <= files.keys()
     git("fsck", "--strict", at=repo.git_dir)

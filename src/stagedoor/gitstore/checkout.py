@@ -1,7 +1,9 @@
 """Checkouts of a branch follow it when it is published, or keep it from being published.
 
-A checkout's index.lock is held from the check to the end, so no `git commit` of a person slips in between: what was
-found clean is still clean when the files are written. The new index is prepared beside it and renamed over the old.
+As in `git merge`, files and index change first and the ref last: whoever commits in that moment has either read the
+old HEAD, and loses git's own compare-and-swap, or finds the new index. (The other way round `git commit FILE`, which
+reads the index before it locks it, could write an old index over the new one.) The index.lock is held all the while,
+so what was found clean stays clean, and everything is put back if the ref does not move.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from stagedoor.errors import BadRepository
 from stagedoor.gitstore.process import Answer, Git
 from stagedoor.gitstore.values import Oid
 
+_PATIENCE = 1.0
 _CURE = "commit or stash them, then run the command again"
 
 
@@ -49,7 +53,7 @@ def _fact(line: str) -> tuple[str, str]:
 
 @contextmanager
 def following(moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], None]) -> Iterator[None]:
-    """Check every checkout, let the caller move the refs, then bring files and indexes from old to new.
+    """Check every checkout, bring its files and index from old to new, and let the caller move the refs.
 
     `look` raises Raced when the refs have moved: against a branch that has, every checkout would seem dirty.
     """
@@ -58,9 +62,16 @@ def following(moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], Non
         look()
         for step, old, new in steps:
             step.check(old, new)
-        yield
-        for step, old, new in steps:
-            step.follow(old, new)
+        done: list[tuple[_Step, Oid, Oid]] = []
+        try:
+            for step, old, new in steps:
+                step.bring(old, new)
+                done.append((step, old, new))
+            yield
+        except BaseException:
+            for step, old, new in reversed(done):
+                step.bring(new, old)
+            raise
 
 
 class _Step:
@@ -77,14 +88,7 @@ class _Step:
     @contextmanager
     def locked(cls, checkout: Checkout) -> Iterator[_Step]:
         lock = checkout.git_dir / "index.lock"
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except FileExistsError as error:
-            raise BadRepository(
-                f"another git process is at work in {checkout.path}",
-                where=str(lock),
-                fix="wait for it; if none is running, remove that file",
-            ) from error
+        _take(lock, checkout)
         step = cls(checkout)
         try:
             step._copy()
@@ -105,15 +109,17 @@ class _Step:
         if answer.code:
             raise self._in_the_way(answer)
 
-    def follow(self, old: Oid, new: Oid) -> None:
+    def bring(self, old: Oid, new: Oid) -> None:
         try:
+            if not self._draft.exists():
+                self._copy()
             self._git.write("read-tree", "-m", "-u", old, new)
             self._draft.replace(self._index)
         except (BadRepository, OSError) as error:
             raise BadRepository(
-                f"the change is published, but {self._checkout.path} could not be brought up to it: {error}",
+                f"{self._checkout.path} could not be brought to {new[:12]}: {error}",
                 where=str(self._checkout.path),
-                fix=f"git -C {self._checkout.path} read-tree -m -u {old} {new}",
+                fix="look at it with git status; the branch itself has not moved",
             ) from error
 
     def _in_the_way(self, answer: Answer) -> BadRepository:
@@ -124,3 +130,20 @@ class _Step:
             where=str(self._checkout.path),
             fix="move it away, then run the command again" if untracked else _CURE,
         )
+
+
+def _take(lock: Path, checkout: Checkout) -> None:
+    """Editors run `git status` all the time and hold the lock for a moment, so wait a little."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return
+        except FileExistsError as error:
+            if time.monotonic() > give_up:
+                raise BadRepository(
+                    f"another git process is at work in {checkout.path}",
+                    where=str(lock),
+                    fix="wait for it; if none is running, remove that file",
+                ) from error
+        time.sleep(0.02)

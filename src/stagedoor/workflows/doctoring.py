@@ -8,6 +8,7 @@ from typing import Literal
 
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.owners import Level, owners_of
+from stagedoor.core.views.plain import counted
 from stagedoor.effects.notify import variables_in
 from stagedoor.errors import BadRepository, NotFound, RegistryError
 from stagedoor.workflows.planning import validate_all
@@ -65,9 +66,9 @@ def _files(world: World) -> Iterator[Diagnosis]:
     errors = sum(problem.severity == "error" for problem in problems)
     if problems:
         grade: Grade = "error" if errors else "warning"
-        yield Diagnosis(grade, f"main has {errors} errors and {len(problems) - errors} warnings", "stagedoor validate")
+        yield Diagnosis(grade, f"main has {counted(errors, 'error')} and {counted(len(problems) - errors, 'warning')}", "stagedoor validate")
     else:
-        yield Diagnosis("ok", f"{len(world.snapshot().registry.names)} models, and no check has anything to say")
+        yield Diagnosis("ok", f"{counted(len(world.snapshot().registry.names), 'model')}, and no check has anything to say")
 
 
 def _owners(world: World) -> Iterator[Diagnosis]:
@@ -98,7 +99,7 @@ def _requests(world: World) -> Iterator[Diagnosis]:
             broken += 1
             yield Diagnosis("error", f"request {number}: {error.what}", f"look at refs/pull/{number}/meta")
     if not broken:
-        yield Diagnosis("ok", f"{len(tips)} requests, all of them read")
+        yield Diagnosis("ok", f"{counted(len(tips), 'request')}, and every one reads")
 
 
 def _ledger(world: World) -> Iterator[Diagnosis]:

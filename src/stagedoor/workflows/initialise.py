@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER
-from stagedoor.core.owners import LOCATIONS
+from stagedoor.core.owners import LOCATIONS, is_owner
 from stagedoor.core.owners.edit import set_owners
 from stagedoor.core.reading import text_of
 from stagedoor.core.schemas import schema_files
@@ -52,10 +52,13 @@ def initialise(
     file gains lines. Raises `AlreadyExists` where a registry is.
     """
     directory = directory.resolve()
+    if owner is not None:
+        # before anything is made, so that a refusal leaves nothing behind
+        _checked_owner(owner)
     repository, created = _repository(directory, bare, object_format)
     with repository:
         world = world_type(repository, claimed_email=owner)
-        email = checked_email(owner or world.actor.email)
+        email = _checked_owner(owner or world.actor.email)
         known = repository.identity()
         world.actor_override = Actor(email, known[0] if known and known[1] == email else email.partition("@")[0])
         tip = repository.tip()
@@ -67,6 +70,12 @@ def initialise(
         files = _files(world, tip, email, name or directory.name.removesuffix(".git") or "models")
         commit = _publish(world, tip, files)
         return Initialised(directory, repository.root, commit, created, email)
+
+
+def _checked_owner(email: str) -> str:
+    if not is_owner(checked_email(email)):
+        raise BadInput(f"{email} cannot stand in CODEOWNERS", fix="use an address in ASCII: --owner ann@example.com")
+    return email
 
 
 def _repository(directory: Path, bare: bool, object_format: str) -> tuple[Repository, bool]:

@@ -12,7 +12,7 @@ from stagedoor.apps.cli.output import echo_json, json_option, table
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
 from stagedoor.core.registry import resolve
 from stagedoor.core.views.checks import page
-from stagedoor.core.views.plain import visible
+from stagedoor.core.views.plain import counted, visible
 from stagedoor.effects.ledger import Status
 from stagedoor.errors import NotFound, Unavailable
 from stagedoor.workflows import following, reconciling
@@ -99,7 +99,8 @@ def _report(report: reconciling.Report, dry_run: bool, as_json: bool) -> None:
     verb = "would be told" if dry_run else "delivered"
     told = len(report.planned) if dry_run else report.delivered
     failed_count = f", {len(report.failed)} failed" if report.failed else ""
-    click.echo(f"{report.merges} merges, {len(report.events)} activities, {told} {verb}{failed_count}.")
+    activities = f"{len(report.events)} activit{'y' if len(report.events) == 1 else 'ies'}"
+    click.echo(f"{counted(report.merges, 'commit')}, {activities}, {told} {verb}{failed_count}.")
 
 
 def _status(found: Status, as_json: bool) -> None:

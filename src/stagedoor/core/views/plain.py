@@ -28,8 +28,13 @@ def _spelt(char: str) -> str:
 
 def shortened(text: str, limit: int) -> str:
     """`text` on one line of at most `limit` characters."""
-    line = visible(text)
+    line = visible(text[: limit + 1])  # a file may hold a text of a megabyte
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def number(value: float) -> str:

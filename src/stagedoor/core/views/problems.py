@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from stagedoor.core.checks import Problem
 from stagedoor.core.checks.catalogue import ALL_CHECKS, check_called
-from stagedoor.core.views.plain import jsonable, visible
+from stagedoor.core.views.plain import counted, jsonable, visible
 from stagedoor.core.views.plans import md_checks, problem_lines
 
 # GitHub shows ten errors and ten warnings a step
@@ -38,7 +38,7 @@ def _errors(problems: Sequence[Problem]) -> int:
 def _text(problems: Sequence[Problem]) -> str:
     lines = [line for problem in problems for line in problem_lines(problem)]
     errors = _errors(problems)
-    return "\n".join([*lines, f"{errors} errors, {len(problems) - errors} warnings."]) + "\n"
+    return "\n".join([*lines, f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}."]) + "\n"
 
 
 def _github(problems: Sequence[Problem]) -> Iterator[str]:
