@@ -128,3 +128,38 @@ def test_a_thousand_models_fit_into_one_comment(town: Town) -> None:
     short = plans.markdown(made, limit=9_000)
     assert len(short) < 9_000
     assert "more, left out here for their number" in short
+
+
+def test_who_put_changes_into_a_request_cannot_approve_it(town: Town) -> None:
+    town.register("fraud")
+    town.register("fraud")
+    number = ask(town, "fraud/1", "Staging")
+    registering.transition(town.as_(CAROL), [Wish("fraud/2", "Production")], lane=Lane(into=number))
+    with pytest.raises(Denied, match="put changes into request 1 and cannot approve it"):
+        reviewing.approve(town.as_(CAROL), number)
+    world = town.as_(CAROL)
+    head = world.forge.get(number).head
+    world.forge.review(number, "approved", "", head=head, by=world.actor, at=world.now())
+    with pytest.raises(ChecksFailed, match="fraud/2: None → Production: none of"):
+        reviewing.merge(town.as_(CAROL), number)
+
+
+def test_who_only_updates_a_request_may_still_approve_it(town: Town) -> None:
+    town.register("fraud")
+    town.register("fraud")
+    number = ask(town, "fraud/1", "Staging")
+    registering.tag(town.as_(BOB), "fraud", {"team": "risk"})
+    reviewing.update(town.as_(BOB), number)
+    reviewing.approve(town.as_(BOB), number)
+    assert reviewing.merge(town.as_(BOB), number).state == "merged"
+
+
+def test_a_stranger_cannot_push_into_a_request_and_void_its_approvals(town: Town) -> None:
+    town.register("fraud")
+    number = ask(town, "fraud/1", "Staging")
+    reviewing.approve(town.as_(BOB), number)
+    with pytest.raises(Denied, match="neither opened request 1 nor owns anything that it touches"):
+        registering.describe(town.as_("eve@example.com"), "fraud", "mine", Lane(into=number))
+    with pytest.raises(Denied):
+        reviewing.update(town.as_("eve@example.com"), number)
+    assert reviewing.merge(town.as_(BOB), number).state == "merged"

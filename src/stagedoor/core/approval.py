@@ -258,52 +258,52 @@ def judge(
     owners: OwnersFile,
     people: People,
     spec: RegistrySpec,
+    pushers: frozenset[str] = frozenset(),
 ) -> Verdict:
     """The verdict on a request. `owners`, `people` and `spec` are those of the base, never of the proposed head.
 
-    A review counts when it is about `head`, and by somebody who owns what it is needed for. The author's own counts
-    only where the registry lets an author approve.
+    A review counts when it is about `head`, and by somebody who owns what it is needed for. That of the author, and of
+    the `pushers` who put more into the request, counts only where the registry lets an author approve.
     """
+    involved = frozenset() if spec.owners.author_may_approve else frozenset({author.lower(), *pushers})
     # one person is one voice, and the last word counts
     newest = tuple({review.by.lower(): review for review in reviews}.values())
-    return Verdict(tuple(_ruling(need, newest, head, author, owners, people, spec) for need in asked))
+    return Verdict(tuple(_ruling(need, newest, head, involved, owners, people) for need in asked))
 
 
 def _ruling(
     need: Need,
     reviews: Sequence[Reviewed],
     head: str,
-    author: str,
+    involved: frozenset[str],
     owners: OwnersFile,
     people: People,
-    spec: RegistrySpec,
 ) -> Ruling:
     holders = holders_of(need, owners, people)
-    by_author = spec.owners.author_may_approve
     approved, blocked, ignored = [], [], []
     for review in reviews:
         who = review.by.lower()
-        if reason := _does_not_count(review, who, holders, head, author, by_author):
+        if reason := _does_not_count(review, who, holders, head, involved):
             if review.verdict == "approved":
                 ignored.append(Ignored(who, reason))
         elif review.verdict == "approved":
             approved.append(who)
         else:
             blocked.append(who)
-    may = tuple(who for who in holders if by_author or who != author.lower())
+    may = tuple(who for who in holders if who not in involved)
     names = owners_of(owners, need.path, need.right)
     return Ruling(need, _line(need, owners), names, may, tuple(approved), tuple(ignored), tuple(blocked))
 
 
 def _does_not_count(
-    review: Reviewed, who: str, holders: tuple[str, ...], head: str, author: str, by_author: bool
+    review: Reviewed, who: str, holders: tuple[str, ...], head: str, involved: frozenset[str]
 ) -> str | None:
     if who not in holders:
         return "is not an owner"
     if review.head != head:
         return f"saw {review.head[:10]}, and the head is {head[:10]} by now"
-    if who == author.lower() and not by_author:
-        return "is the author"
+    if who in involved:
+        return "is an author of the request"
     return None
 
 

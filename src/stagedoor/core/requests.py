@@ -41,6 +41,8 @@ class Pushed(_Step):
     base: Oid
     head: Oid
     why: Text = ""
+    # an update makes the same changes again on a newer main, so whoever does it has added nothing of their own
+    update: bool = False
 
 
 class Reviewed(_Step):
@@ -118,6 +120,12 @@ class Request:
     def is_open(self) -> bool:
         """Whether anything can still happen to it."""
         return self.state == "open"
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """Everybody who put something into it: who opened it, and who pushed more than an update of its base."""
+        pushed = (step.by for step in self.steps if isinstance(step, Pushed) and not step.update)
+        return frozenset(who.lower() for who in (self.author, *pushed))
 
     @property
     def reviews(self) -> tuple[Reviewed, ...]:

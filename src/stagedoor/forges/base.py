@@ -56,8 +56,22 @@ class Forge(Protocol):
         """The requests in a state, newest first."""
         ...
 
-    def push(self, number: int, *, base: str, head: str, why: str, expected: str, by: Actor, at: datetime) -> Request:
-        """Another head in place of `expected`. Reviews of the old one do not count any more."""
+    def push(
+        self,
+        number: int,
+        *,
+        base: str,
+        head: str,
+        why: str,
+        expected: str,
+        by: Actor,
+        at: datetime,
+        update: bool = False,
+    ) -> Request:
+        """Another head in place of `expected`. Reviews of the old one do not count any more.
+
+        `update` says that it makes the same changes on a newer base, which makes nobody an author.
+        """
         ...
 
     def review(

@@ -111,9 +111,20 @@ class EmbeddedForge:
 
         return self.get(self._git.create_numbered(take, self._prefix))
 
-    def push(self, number: int, *, base: str, head: str, why: str, expected: str, by: Actor, at: datetime) -> Request:
+    def push(
+        self,
+        number: int,
+        *,
+        base: str,
+        head: str,
+        why: str,
+        expected: str,
+        by: Actor,
+        at: datetime,
+        update: bool = False,
+    ) -> Request:
         """Another head in place of `expected`."""
-        step = Pushed(at=at, by=by.email, identity=by.identity, base=base, head=head, why=_checked(why))
+        step = Pushed(at=at, by=by.email, identity=by.identity, base=base, head=head, why=_checked(why), update=update)
 
         def updates(request: Request) -> tuple[RefUpdate, ...]:
             _require_open(request)

@@ -66,9 +66,15 @@ def _files(world: World) -> Iterator[Diagnosis]:
     errors = sum(problem.severity == "error" for problem in problems)
     if problems:
         grade: Grade = "error" if errors else "warning"
-        yield Diagnosis(grade, f"main has {counted(errors, 'error')} and {counted(len(problems) - errors, 'warning')}", "stagedoor validate")
+        yield Diagnosis(
+            grade,
+            f"main has {counted(errors, 'error')} and {counted(len(problems) - errors, 'warning')}",
+            "stagedoor validate",
+        )
     else:
-        yield Diagnosis("ok", f"{counted(len(world.snapshot().registry.names), 'model')}, and no check has anything to say")
+        yield Diagnosis(
+            "ok", f"{counted(len(world.snapshot().registry.names), 'model')}, and no check has anything to say"
+        )
 
 
 def _owners(world: World) -> Iterator[Diagnosis]:

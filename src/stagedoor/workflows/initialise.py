@@ -67,9 +67,14 @@ def initialise(
             raise AlreadyExists(
                 "there is a registry here already", where=str(directory), fix=f"stagedoor -C {directory} models"
             )
-        files = _files(world, tip, email, name or directory.name.removesuffix(".git") or "models")
+        files = _files(world, tip, email, name or _named_after(directory))
         commit = _publish(world, tip, files)
         return Initialised(directory, repository.root, commit, created, email)
+
+
+def _named_after(directory: Path) -> str:
+    """The folder's name; what is no UTF-8 in it becomes a question mark."""
+    return directory.name.removesuffix(".git").encode("utf-8", "replace").decode() or "models"
 
 
 def _checked_owner(email: str) -> str:

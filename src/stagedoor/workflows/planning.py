@@ -32,7 +32,7 @@ class Asked:
     author: str
     head: str
     reviews: tuple[Reviewed, ...] = ()
-    judged: bool = True
+    pushers: frozenset[str] = frozenset()
 
 
 def file_changes(base: Snapshot, head: Snapshot) -> tuple[FileChange, ...]:
@@ -108,13 +108,14 @@ def _models(snapshot: Snapshot, paths: Iterable[str]) -> tuple[Registry, tuple[B
 def _verdict(
     base: Snapshot, changes: Sequence[Change], others: tuple[str, ...], asked: Asked | None, root: str
 ) -> Verdict | None:
-    if asked is None or not asked.judged:
+    if asked is None:
         return None
     return judge(
         needs(changes, others, base.spec, root),
         asked.reviews,
         head=asked.head,
         author=asked.author,
+        pushers=asked.pushers,
         owners=base.owners,
         people=base.people,
         spec=base.spec,

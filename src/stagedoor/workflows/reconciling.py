@@ -178,7 +178,7 @@ class _Run:
         if request.merged_as != one.commit.oid:
             return f"it says request {number}, which did not land as this commit"
         verdict = judge(
-            asked, request.reviews, head=request.head, author=request.author,
+            asked, request.reviews, head=request.head, author=request.author, pushers=request.authors,
             owners=base.owners, people=base.people, spec=base.spec,
         )  # fmt: skip
         unmet = next((ruling.unblock for ruling in verdict.rulings if not ruling.holds), None)

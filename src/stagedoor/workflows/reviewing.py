@@ -17,7 +17,7 @@ from stagedoor.workflows.merges import MergeResult, changes_between, merged_tree
 from stagedoor.workflows.planning import plan
 from stagedoor.workflows.snapshots import root_of, with_files
 from stagedoor.workflows.world import World
-from stagedoor.workflows.writing import asked_of
+from stagedoor.workflows.writing import asked_of, require_may_push
 
 _TRIES = 200
 
@@ -86,7 +86,7 @@ def request_changes(world: World, number: int, body: str, *, head: str | None = 
 
 def _review(world: World, number: int, verdict: str, body: str, head: str | None) -> Request:
     request = world.forge.get(number)
-    if request.author.lower() == world.actor.email.lower() and verdict == "approved":
+    if world.actor.email.lower() in request.authors and verdict == "approved":
         _require_author_may(world, request)
     seen = world.repository.resolve(head) if head else request.head
     return world.forge.review(number, verdict, body, head=seen, by=world.actor, at=world.now())  # type: ignore[arg-type]
@@ -94,8 +94,10 @@ def _review(world: World, number: int, verdict: str, body: str, head: str | None
 
 def _require_author_may(world: World, request: Request) -> None:
     if not world.snapshot().spec.owners.author_may_approve:
+        who = world.actor.email
+        did = "opened" if who.lower() == request.author.lower() else "put changes into"
         raise Denied(
-            f"{request.author} opened request {request.number} and cannot approve it",
+            f"{who} {did} request {request.number} and cannot approve it",
             fix="ask another owner: stagedoor request show " + str(request.number),
         )
 
@@ -214,6 +216,7 @@ def update(world: World, number: int) -> Updated:
     request = world.forge.get(number)
     if not request.is_open:
         raise InvalidState(f"request {number} is {request.closed_as or request.state} already")
+    require_may_push(world, request)
     main = world.main()
     if request.base == main:
         return Updated(request, (), changed=False)
@@ -231,8 +234,9 @@ def update(world: World, number: int) -> Updated:
     title = message(request.title, "", Trailers())
     commit = world.repository.commit(tree, (main, request.head), author=who, committer=who, message=title)
     pushed = world.forge.push(
-        number, base=main, head=commit, why=f"onto {main[:10]}", expected=request.head, by=world.actor, at=world.now()
-    )
+        number, base=main, head=commit, why=f"onto {main[:10]}", expected=request.head,
+        by=world.actor, at=world.now(), update=True,
+    )  # fmt: skip
     return Updated(pushed, replayed.renumbered, changed=True)
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stagedoor.core.approval import entitled, needs
+from stagedoor.core.approval import entitled, holders_of, needs
 from stagedoor.core.diff import Change
 from stagedoor.core.intents import Intent, perform
 from stagedoor.core.plan import Plan
@@ -160,7 +160,7 @@ def propose(
 
 def asked_of(request: Request) -> Asked:
     """A request, as a plan wants to know it."""
-    return Asked(request.number, request.title, request.author, request.head, request.reviews)
+    return Asked(request.number, request.title, request.author, request.head, request.reviews, request.authors)
 
 
 def _head_commit(world: World, base: Snapshot, head: Snapshot, subject: str, above: tuple[str, ...] = ()) -> str:
@@ -171,11 +171,30 @@ def _head_commit(world: World, base: Snapshot, head: Snapshot, subject: str, abo
     return repository.commit(tree, parents, author=who, committer=who, message=message(subject, "", Trailers()))
 
 
+def owns_some_of(world: World, request: Request) -> bool:
+    """Whether the actor owns anything that the request needs an agreement for."""
+    policy = world.snapshot()
+    made = plan(world.snapshot(request.base), world.snapshot(request.head), asked_of(request))
+    needed = made.verdict.rulings if made.verdict else ()
+    who = world.actor.email.lower()
+    return any(who in holders_of(ruling.need, policy.owners, policy.people) for ruling in needed)
+
+
+def require_may_push(world: World, request: Request) -> None:
+    """A push voids every approval, so it is for those whose request it is, and for owners of what it touches."""
+    if world.actor.email.lower() not in request.authors and not owns_some_of(world, request):
+        raise Denied(
+            f"{world.actor.email} neither opened request {request.number} nor owns anything that it touches",
+            fix=f"comment on it: stagedoor comment {request.number} TEXT, or open a request of your own",
+        )
+
+
 def amend(world: World, number: int, intents: Sequence[Intent], subject: Subject, *, dry_run: bool = False) -> Outcome:
     """More changes in an open request: a commit on top of its head. Reviews of the old head do not count any more."""
     request = world.forge.get(number)
     if not request.is_open:
         raise InvalidState(f"request {number} is {request.closed_as or request.state} already", fix="open a new one")
+    require_may_push(world, request)
     policy = world.snapshot()
     base = world.snapshot(request.head)
     head = with_files(base, texts(base, perform(intents, base.registry, policy.spec)))
