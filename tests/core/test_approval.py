@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import ANN, BOB, CAROL, DAVE, FRAUD, NOW, OWNERS, PEOPLE, model, owners, registry, version
 
+from specs import ANN, BOB, CAROL, DAVE, FRAUD, NOW, OWNERS, PEOPLE, model, owners, registry, version
 from stagedoor.core.approval import Ignored, Need, Verdict, describe, entitled, judge, needs, stage_rights
 from stagedoor.core.diff import diff
 from stagedoor.core.owners import Level
@@ -25,7 +25,9 @@ def staged(stage: str) -> Registry:
     return changed(versions=(version(1, stage), version(2, "Production")))
 
 
-def asked(after: Registry, *others: str, before: Registry = BASE, spec: RegistrySpec = SPEC, root: str = "") -> tuple[Need, ...]:
+def asked(
+    after: Registry, *others: str, before: Registry = BASE, spec: RegistrySpec = SPEC, root: str = ""
+) -> tuple[Need, ...]:
     return needs(diff(before, after), others, spec, root)
 
 
@@ -108,7 +110,9 @@ def test_a_need_says_why_and_takes_the_approvals_of_its_stage() -> None:
 def test_needs_do_not_depend_on_the_order_of_the_changes() -> None:
     changes = diff(BASE, changed(description="x", aliases={}, versions=(version(1, "Staging"), version(2, "Archived"))))
     assert needs(changes, ("b", "a"), SPEC)[0].path < needs(changes, ("b", "a"), SPEC)[-1].path
-    assert [n.title for n in needs(changes, ("b", "a"), SPEC)] == [n.title for n in needs(changes[::-1], ("a", "b"), SPEC)]
+    assert [n.title for n in needs(changes, ("b", "a"), SPEC)] == [
+        n.title for n in needs(changes[::-1], ("a", "b"), SPEC)
+    ]
 
 
 def test_every_change_is_said_in_one_line() -> None:
@@ -141,7 +145,9 @@ def review(by: str, verdict: str = "approved", head: str = HEAD) -> Reviewed:
     return Reviewed(at=NOW, by=by, verdict=verdict, head=head)
 
 
-def verdict(after: Registry, *reviews: Reviewed, author: str = ANN, spec: RegistrySpec = SPEC, text: str = OWNERS) -> Verdict:
+def verdict(
+    after: Registry, *reviews: Reviewed, author: str = ANN, spec: RegistrySpec = SPEC, text: str = OWNERS
+) -> Verdict:
     given = asked(after, spec=spec)
     return judge(given, reviews, head=HEAD, author=author, owners=owners(text), people=PEOPLE, spec=spec)
 
@@ -165,8 +171,8 @@ def test_without_a_review_it_says_who_could_agree() -> None:
     [
         (review(BOB), ANN, "is not an owner"),
         (review(CAROL, head=OLD), ANN, "saw aaaaaaaaaa, and the head is bbbbbbbbbb by now"),
-        (review(CAROL), CAROL, "is the author"),
-        (review("Carol@Example.com"), CAROL, "is the author"),
+        (review(CAROL), CAROL, "is an author of the request"),
+        (review("Carol@Example.com"), CAROL, "is an author of the request"),
     ],
 )
 def test_a_review_that_does_not_count_says_why(given: Reviewed, author: str, reason: str) -> None:
@@ -177,6 +183,14 @@ def test_a_review_that_does_not_count_says_why(given: Reviewed, author: str, rea
 
 def test_the_case_of_an_address_does_not_matter() -> None:
     assert verdict(staged("Production"), review("CAROL@example.COM")).holds
+
+
+def test_whoever_put_changes_into_the_request_does_not_approve_them() -> None:
+    given = asked(staged("Production"))
+    base = {"head": HEAD, "author": ANN, "owners": owners(), "people": PEOPLE, "spec": SPEC}
+    made = judge(given, (review(CAROL),), pushers=frozenset({"Carol@example.com"}), **base)  # type: ignore[arg-type]
+    assert made.rulings[0].ignored == (Ignored(CAROL, "is an author of the request"),)
+    assert made.waiting_for == (DAVE,)
 
 
 def test_an_author_may_approve_where_the_registry_lets_them() -> None:
@@ -192,9 +206,7 @@ def test_an_only_owner_cannot_agree_with_themselves() -> None:
 def test_changes_requested_by_an_owner_block_whoever_else_agreed() -> None:
     made = verdict(staged("Production"), review(DAVE), review(CAROL, "changes_requested"))
     assert not made.holds
-    assert made.rulings[0].unblock == (
-        f"{CAROL} asked for changes: push a new head, or let them approve"
-    )
+    assert made.rulings[0].unblock == (f"{CAROL} asked for changes: push a new head, or let them approve")
 
 
 @pytest.mark.parametrize("given", [review(BOB, "changes_requested"), review(CAROL, "changes_requested", OLD)])
@@ -267,7 +279,9 @@ def test_a_stage_may_ask_for_a_request() -> None:
 def test_leaving_such_a_stage_asks_for_a_request_too() -> None:
     closed = RegistrySpec(stages=(Stage(name="None"), Stage(name="Production", direct=False), Stage(name="Archived")))
     after = changed(versions=(version(1), version(2, "Archived")))
-    assert refused(after, CAROL, closed) == "fraud/2: Production → Archived: this stage is entered and left by a request"
+    assert (
+        refused(after, CAROL, closed) == "fraud/2: Production → Archived: this stage is entered and left by a request"
+    )
 
 
 def test_a_registry_may_take_a_verb_by_request_only() -> None:

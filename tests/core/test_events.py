@@ -1,12 +1,14 @@
 """Events: what one commit on main, or one step of a request, is told as."""
 
+# ruff: noqa: E501 - a step and what is told of it stand on one line
+
 from __future__ import annotations
 
 import time
 
 import pytest
-from specs import ANN, CAROL, NOW, model, registry, version
 
+from specs import ANN, CAROL, NOW, model, registry, version
 from stagedoor.core.diff import diff
 from stagedoor.core.events import KINDS, Event, Happening, events_of, request_event, unreviewed
 from stagedoor.core.registry import Registry

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from specs import model, version
 
+from specs import model, version
 from stagedoor.core.gates import gates_for, missing
 from stagedoor.core.spec import Dataset, Gate, Run
 

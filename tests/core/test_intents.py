@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import BY, FRAUD, model, registry, version
 
+from specs import BY, FRAUD, model, registry, version
 from stagedoor.core.intents import (
     CreateModel,
     DeleteAlias,
@@ -44,7 +44,9 @@ def stages(*intents: Intent) -> list[str]:
     return [one.stage for one in fraud(*intents).versions]
 
 
-def refusal(*intents: Intent, kind: type[RegistryError] = BadInput, spec: RegistrySpec = SPEC) -> tuple[str, str | None]:
+def refusal(
+    *intents: Intent, kind: type[RegistryError] = BadInput, spec: RegistrySpec = SPEC
+) -> tuple[str, str | None]:
     with pytest.raises(kind) as caught:
         after(*intents, spec=spec)
     return caught.value.what, caught.value.fix
@@ -180,7 +182,10 @@ def test_a_deleted_version_takes_its_aliases_along() -> None:
 
 
 def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
-    assert refusal(DeleteVersion("fraud", 9), kind=NotFound) == ("fraud has no version 9", "the newest versions are 1, 2")
+    assert refusal(DeleteVersion("fraud", 9), kind=NotFound) == (
+        "fraud has no version 9",
+        "the newest versions are 1, 2",
+    )
 
 
 def test_a_transition_moves_one_version_and_leaves_the_others() -> None:

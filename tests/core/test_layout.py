@@ -45,7 +45,7 @@ def test_a_file_name_is_safe_on_every_disk_and_in_every_shell(name: str) -> None
         ("Prévision", "Prévision.yaml"),
         ("a@b#c", "a%40b%23c.yaml"),
         ("50%", "50%25.yaml"),
-        ("it's \"x\"", "it%27s%20%22x%22.yaml"),
+        ('it\'s "x"', "it%27s%20%22x%22.yaml"),
         ("-rf", "%2Drf.yaml"),
         ("CON", "%43ON.yaml"),
         ("lpt9", "%6Cpt9.yaml"),

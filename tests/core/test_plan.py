@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import FRAUD, model, registry, version
 
+from specs import FRAUD, model, registry, version
 from stagedoor.core.diff import StageMoved, diff
 from stagedoor.core.plan import MetricDelta, ModelPlan, Plan, effects, model_plans, plan_hash
 from stagedoor.core.registry import Registry
@@ -65,7 +65,10 @@ def test_nobody_is_compared_in_none_and_archived() -> None:
 def test_a_new_model_brings_its_versions_into_their_stages() -> None:
     (made,) = plans(BASE, Registry())
     assert made.action == "create"
-    assert [(move.version, move.was, move.now) for move in made.moves] == [(1, "None", "Production"), (2, "None", "Staging")]
+    assert [(move.version, move.was, move.now) for move in made.moves] == [
+        (1, "None", "Production"),
+        (2, "None", "Staging"),
+    ]
 
 
 def test_a_moved_file_is_compared_with_where_it_was() -> None:
@@ -75,7 +78,9 @@ def test_a_moved_file_is_compared_with_where_it_was() -> None:
 
 
 def test_the_counter_is_no_change_worth_a_word() -> None:
-    grown = BASE.model("fraud").model_copy(update={"versions": (*BASE.model("fraud").versions, version(3)), "last_version": 3})
+    grown = BASE.model("fraud").model_copy(
+        update={"versions": (*BASE.model("fraud").versions, version(3)), "last_version": 3}
+    )
     (made,) = plans(registry(grown))
     assert [type(change).__name__ for change in made.changes] == ["VersionCreated"]
 
@@ -83,7 +88,12 @@ def test_the_counter_is_no_change_worth_a_word() -> None:
 def test_everything_is_counted_once() -> None:
     models = plans(
         registry(
-            model("fraud", version(2, "Production", metrics={"rmse": 380.0}, digest="sha256:ab"), version(3), tags={"a": "b"}),
+            model(
+                "fraud",
+                version(2, "Production", metrics={"rmse": 380.0}, digest="sha256:ab"),
+                version(3),
+                tags={"a": "b"},
+            ),
             model("wind", version(1), version(2, "Staging")),
         ),
         registry(*BASE.models.values(), model("sun", version(1, "Archived"))),

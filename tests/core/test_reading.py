@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import FRAUD, model, version
 
+from specs import FRAUD, model, version
 from stagedoor.core.reading import MOST_FAULTS, edited, formatted, read_as, text_of
 from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Value
 from stagedoor.errors import BadSpec
@@ -241,7 +241,9 @@ def test_no_word_of_the_library_reaches_a_person(kind: type[Value]) -> None:
 
 def test_a_new_file_is_canonical_and_names_its_schema() -> None:
     text = text_of(model("fraud", version(1, tags={"n": "1", "yes": "no"}, metrics={"rmse": 412.7})), FRAUD)
-    assert text.startswith("# yaml-language-server: $schema=../schemas/RegisteredModel.json\napiVersion: stagedoor/v1\n")
+    assert text.startswith(
+        "# yaml-language-server: $schema=../schemas/RegisteredModel.json\napiVersion: stagedoor/v1\n"
+    )
     assert formatted(text.encode(), FRAUD) == text
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from specs import model, registry, version
 
+from specs import model, registry, version
 from stagedoor.core.layout import name_fault
 from stagedoor.core.registry import Layered, Ref, Registry, resolve, resolve_version
 from stagedoor.errors import BadInput, NotFound, RegistryError
@@ -99,7 +99,9 @@ def test_every_legal_name_can_be_said_in_every_way(name: str) -> None:
 
 
 def test_changed_files_stand_over_the_others() -> None:
-    layered = HERE.with_models({HERE.path("a"): None}).with_models({HERE.path("fraud"): model("fraud", description="x")})
+    layered = HERE.with_models({HERE.path("a"): None}).with_models(
+        {HERE.path("fraud"): model("fraud", description="x")}
+    )
     assert layered.names == ("a@b", "c#d@e", "empty", "fraud")
     assert layered.model("fraud").description == "x"
     assert len(layered.models) == 4 and HERE.path("a") not in layered.models

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from specs import model, registry, version
-
 from stagedoor.core.diff import diff
 from stagedoor.core.registry import Registry
 from stagedoor.core.replay import Renumbered, Replayed, replay

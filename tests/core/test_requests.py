@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from specs import ANN, BOB, CAROL, NOW
 
+from specs import ANN, BOB, CAROL, NOW
 from stagedoor.core.requests import (
     Closed,
     Commented,
@@ -57,7 +57,13 @@ def test_any_steps_after_the_first_make_a_request(more: list[Step]) -> None:
 
 def test_a_request_is_opened_at_its_first_head() -> None:
     request = fold(3, [OPENED])
-    assert (request.is_open, request.base, request.head, request.pushed_by, request.body) == (True, BASE, HEAD, ANN, "Better.")
+    assert (request.is_open, request.base, request.head, request.pushed_by, request.body) == (
+        True,
+        BASE,
+        HEAD,
+        ANN,
+        "Better.",
+    )
 
 
 def test_a_push_moves_base_and_head_and_says_who() -> None:
@@ -105,7 +111,10 @@ def test_a_request_without_its_first_step_is_refused() -> None:
 def test_a_step_written_by_hand_is_refused(raw: bytes, said: str) -> None:
     with pytest.raises(BadRepository) as caught:
         decode_step(raw, "refs/pull/1/meta")
-    assert (caught.value.what, caught.value.where) == (f"a step of the request does not read: {said}", "refs/pull/1/meta")
+    assert (caught.value.what, caught.value.where) == (
+        f"a step of the request does not read: {said}",
+        "refs/pull/1/meta",
+    )
 
 
 def test_a_key_of_a_newer_release_is_passed_over() -> None:

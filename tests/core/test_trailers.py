@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from stagedoor.core.trailers import Approval, Trailers, message, parse
 
 HEAD = "ab" * 20
-FULL = Trailers(7, "ann@example.com", (Approval("carol@example.com", HEAD), Approval("dave@example.com", HEAD)), "ready")
+FULL = Trailers(
+    7, "ann@example.com", (Approval("carol@example.com", HEAD), Approval("dave@example.com", HEAD)), "ready"
+)
 
 # what Python, a terminal or a forge takes for a line end, beside what git does
 BREAKS = ["\n", "\r", "\r\n", "\n\n", "\n \n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -58,7 +60,10 @@ def test_git_sees_the_subject_first_and_can_write_all_of_it(subject: str, body: 
 
 @pytest.mark.parametrize("comment", ["\x00", "\x1b", " \x07 "])
 def test_a_comment_of_control_characters_only_does_not_undo_the_other_trailers(comment: str) -> None:
-    assert parse(message("x", "", Trailers(7, "ann@example.com", FULL.approved_by, comment))).approved_by == FULL.approved_by
+    assert (
+        parse(message("x", "", Trailers(7, "ann@example.com", FULL.approved_by, comment))).approved_by
+        == FULL.approved_by
+    )
 
 
 def test_a_subject_that_says_nothing_leaves_the_body_where_it_is() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +179,23 @@ def test_a_refused_ref_leaves_files_and_index_as_they_were(
     assert before == (git("status", "--porcelain", at=repo.work_tree), git("write-tree", at=repo.work_tree))
     assert not (repo.work_tree / "new").exists() and (repo.work_tree / "gone").exists() is not first
     assert not list(repo.git_dir.glob("index?*"))
+
+
+@pytest.mark.parametrize(("after", "text"), [(False, "1\n"), (True, "2\n")])
+def test_an_interrupt_leaves_the_checkout_where_the_branch_is(
+    shop: Repository, here: Path, commit: Commit, git: Git, monkeypatch: pytest.MonkeyPatch, after: bool, text: str
+) -> None:
+    move = shop._refs.move
+
+    def interrupted(*args: Any) -> None:
+        if after:
+            move(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shop._refs, "move", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        commit(shop, {"a": "2\n"})
+    assert git("status", "--porcelain", at=here) == "" and (here / "a").read_text() == text
 
 
 def test_an_unfinished_merge_is_refused(shop: Repository, here: Path, commit: Commit, git: Git) -> None:

@@ -128,6 +128,14 @@ def test_a_commit_in_latin_1_made_by_git(bare: Repository, git: Git) -> None:
     assert bare.commit_info(oid).message == "café\n"
 
 
+@pytest.mark.parametrize("oid", ["HEAD", "", "ab", "1" * 50, "main\nparent x"])
+def test_only_whole_object_ids_stand_in_a_commit(bare: Repository, ann: Signature, oid: str) -> None:
+    tree = bare.write_tree(None, {})
+    for wrong in ((oid, []), (tree, [oid])):
+        with pytest.raises(BadInput, match="not an object id"):
+            bare.commit(wrong[0], wrong[1], author=ann, committer=ann, message="m")
+
+
 def test_what_is_not_a_commit_is_refused(bare: Repository) -> None:
     with pytest.raises(NotFound, match="is a blob, not a commit"):
         bare.commit_info(bare.write_blob(b"x"))

@@ -31,13 +31,22 @@ def test_an_ordinary_repository_is_read_in_process(make: Callable[..., Repositor
     "setting",
     [("core.sharedRepository", "group"), ("remote.origin.promisor", "true"), ("extensions.refStorage", "files")],
 )
-def test_an_unusual_one_is_left_to_git(make: Callable[..., Repository], git: Git, setting: tuple[str, str]) -> None:
+def test_an_unusual_one_is_left_to_git(
+    make: Callable[..., Repository], commit: Commit, git: Git, setting: tuple[str, str]
+) -> None:
     repo = make()
     git("config", *setting, at=repo.git_dir)
-    git("config", "core.repositoryFormatVersion", "0", at=repo.git_dir)
     with Repository.open(repo.git_dir) as opened:
         assert isinstance(store_of(opened), Plumbing)
-    assert isinstance(store_of(make("other", object_format="sha256")), Plumbing)
+        assert opened.tip() is None
+        tip = commit(opened, {"a": "1", "d/b": "2"})
+        assert opened.tip() == opened.resolve("main") == tip
+        assert opened.files(tip) == repo.files(tip)
+    git("fsck", "--strict", at=repo.git_dir)
+
+
+def test_another_object_format_is_left_to_git(make: Callable[..., Repository]) -> None:
+    assert isinstance(store_of(make(object_format="sha256")), Plumbing)
 
 
 def test_both_doors_lead_to_the_same_objects(make: Callable[..., Repository], commit: Commit) -> None:

@@ -265,7 +265,8 @@ def judge(
     A review counts when it is about `head`, and by somebody who owns what it is needed for. That of the author, and of
     the `pushers` who put more into the request, counts only where the registry lets an author approve.
     """
-    involved = frozenset() if spec.owners.author_may_approve else frozenset({author.lower(), *pushers})
+    wrote = frozenset(who.lower() for who in (author, *pushers))
+    involved = frozenset() if spec.owners.author_may_approve else wrote
     # one person is one voice, and the last word counts
     newest = tuple({review.by.lower(): review for review in reviews}.values())
     return Verdict(tuple(_ruling(need, newest, head, involved, owners, people) for need in asked))

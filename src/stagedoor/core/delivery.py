@@ -46,9 +46,7 @@ class Telling:
         return f"{self.event.key}>{self.sink}"
 
 
-def tellings(
-    event: Event, notifications: Notifications, readers: Iterable[str]
-) -> Iterator[Telling]:
+def tellings(event: Event, notifications: Notifications, readers: Iterable[str]) -> Iterator[Telling]:
     """Everything that has to be told of one event: to each route it matches, and to each reader by mail."""
     for route in notifications.routes:
         if _matches(route, event):
@@ -87,7 +85,8 @@ def readers(event: Event, versions: Iterable[int], audience: Audience) -> frozen
     The three choices of Databricks' *Notify me about*: all new activity (the creator's default), activity on versions I
     follow (everybody else's), nothing. Nobody hears of what they did themselves.
     """
-    everybody = {audience.creator, *audience.preferences, *(who for group in audience.followers.values() for who in group)}
+    following = {who for group in audience.followers.values() for who in group}
+    everybody = {audience.creator, *audience.preferences, *following}
     wanted = {who for who in everybody if _wants(who, versions, audience)}
     return frozenset(wanted - {event.actor.lower(), ""})
 

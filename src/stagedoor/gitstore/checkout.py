@@ -52,10 +52,13 @@ def _fact(line: str) -> tuple[str, str]:
 
 
 @contextmanager
-def following(moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], None]) -> Iterator[None]:
+def following(
+    moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], None], has_moved: Callable[[], bool]
+) -> Iterator[None]:
     """Check every checkout, bring its files and index from old to new, and let the caller move the refs.
 
-    `look` raises Raced when the refs have moved: against a branch that has, every checkout would seem dirty.
+    `look` raises Raced when somebody else moved them: against a branch that has moved, every checkout seems dirty.
+    `has_moved` says whether the caller did, should it be interrupted.
     """
     with ExitStack() as held:
         steps = [(held.enter_context(_Step.locked(checkout)), old, new) for checkout, old, new in moves]
@@ -69,7 +72,7 @@ def following(moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], Non
                 done.append((step, old, new))
             yield
         except BaseException:
-            for step, old, new in reversed(done):
+            for step, old, new in [] if has_moved() else reversed(done):
                 step.bring(new, old)
             raise
 

@@ -24,7 +24,6 @@ class Place:
     work_tree: Path | None
     prefix: str
     is_bare: bool
-    is_shallow: bool
     object_format: str
 
 
@@ -35,20 +34,19 @@ def locate(directory: Path) -> Place:
         raise BadRepository(f"{directory} is not a folder", fix="give a folder inside a git repository")
     answer = Git(directory).run(
         *("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository"),
-        *("--is-shallow-repository", "--show-object-format", "--show-prefix", "--show-toplevel"),
+        *("--show-object-format", "--show-prefix", "--show-toplevel"),
         ok=(),
     )
     lines = answer.text.split("\n")[:-1]
-    if len(lines) not in (6, 7):  # the top level comes last, and a bare repository has none
+    if len(lines) not in (5, 6):  # the top level comes last, and a bare repository has none
         raise _no_repository(directory, answer)
-    git_dir, common, bare, shallow, object_format, prefix = lines[:6]
+    git_dir, common, bare, object_format, prefix = lines[:5]
     return Place(
         git_dir=Path(git_dir),
         common_dir=Path(common),
-        work_tree=Path(lines[6]) if len(lines) == 7 else _beside(Path(git_dir), bare == "true"),
+        work_tree=Path(lines[5]) if len(lines) == 6 else _beside(Path(git_dir), bare == "true"),
         prefix=prefix.rstrip("/"),
         is_bare=bare == "true",
-        is_shallow=shallow == "true",
         object_format=object_format,
     )
 

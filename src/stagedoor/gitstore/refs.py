@@ -103,6 +103,9 @@ class Refs:
         if moved := self._moved(updates):
             raise Raced(moved)
 
+    def are_at_new(self, updates: Sequence[RefUpdate]) -> bool:
+        return all(self.value(update.ref) == update.new for update in updates)
+
     def _moved(self, updates: Sequence[RefUpdate]) -> tuple[str, ...]:
         return tuple(update.ref for update in updates if self.value(update.ref) != update.old)
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
@@ -277,6 +278,9 @@ class Repository:
     def commit(
         self, tree: Oid, parents: Sequence[Oid], *, author: Signature, committer: Signature, message: str
     ) -> Oid:
+        for oid in (tree, *parents):
+            if not is_oid(oid) or len(oid) != len(self._trees.empty):
+                raise BadInput(f"{oid!r} is not an object id of this repository")
         return self._write("commit", encode_commit(tree, parents, author, committer, message))
 
     def _write(self, kind: Kind, data: bytes) -> Oid:
@@ -339,7 +343,8 @@ class Repository:
                 if update.new is None:
                     raise BadInput(f"{place.ref} is checked out and cannot be deleted", where=str(place.path))
                 moves.append((place, update.old or self._trees.empty, update.new))
-        with checkout.following(moves, lambda: self._refs.expect(updates)):
+        look, has_moved = partial(self._refs.expect, updates), partial(self._refs.are_at_new, updates)
+        with checkout.following(moves, look, has_moved):
             yield
 
     def create_numbered(self, make: Callable[[int], Sequence[RefUpdate]], prefix: str) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import FRAUD, facts, model, registry, version
 
+from specs import FRAUD, facts, model, registry, version
 from stagedoor.core.checks import Check, Place, Problem, names, run, stages
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
 from stagedoor.core.reading import text_of
@@ -55,7 +55,9 @@ def test_errors_come_first_and_nothing_is_said_twice() -> None:
 
 
 def test_a_path_with_colons_is_told_from_its_line() -> None:
-    seen = facts(Registry(), Registry(), unreadable=(BadSpec("x", where="a:b.yaml:3:4"), BadSpec("y", where="c:d.yaml")))
+    seen = facts(
+        Registry(), Registry(), unreadable=(BadSpec("x", where="a:b.yaml:3:4"), BadSpec("y", where="c:d.yaml"))
+    )
     problems = run([names.every_file_reads], seen, lambda place: (0, 0))
     assert problems == (
         Problem("SD101", "error", "x", "a:b.yaml", 3, 4),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from specs import FRAUD, found, model, registry
-
 from stagedoor.core.checks import names
 from stagedoor.core.registry import Registry
 from stagedoor.errors import BadSpec
@@ -67,7 +66,9 @@ def test_sd104_takes_any_folder() -> None:
 
 
 def test_sd105_refuses_a_link() -> None:
-    assert found(names.files_are_plain, Registry(), odd={FRAUD: "a symbolic link stands where a plain file should"}) == [
+    assert found(
+        names.files_are_plain, Registry(), odd={FRAUD: "a symbolic link stands where a plain file should"}
+    ) == [
         "a symbolic link stands where a plain file should | fraud.yaml",
     ]
     assert found(names.files_are_plain, registry(model())) == []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import ANN, CAROL, OWNERS, PEOPLE, facts, found, model, owners, registry, version
 
+from specs import ANN, CAROL, OWNERS, PEOPLE, facts, found, model, owners, registry, version
 from stagedoor.core.approval import judge, needs
 from stagedoor.core.checks import Check, policy
 from stagedoor.core.diff import diff
@@ -83,7 +83,6 @@ def test_sd403_leaves_other_models_and_stages_alone(name: str, stage: str) -> No
     ],
 )
 def test_sd403_names_the_command_that_mends_it(require: str, cure: str) -> None:
-
 
     spec = RegistrySpec(gates=(Gate(name="g", require=(require,)),))
     (finding,) = policy.gates_are_met.find(facts(Registry(), ONE, spec=spec))

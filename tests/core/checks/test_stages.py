@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import found, model, registry, version
 
+from specs import found, model, registry, version
 from stagedoor.core.checks import stages
 from stagedoor.core.spec import RegistrySpec, Stage
 
@@ -52,7 +52,9 @@ def test_sd303_refuses_production_straight_from_none() -> None:
 def test_sd303_looks_at_new_versions_and_new_models_too() -> None:
     said = "goes from None to Production, and Production is entered from Staging"
     one, two = version(1), version(2, "Production")
-    grown = found(stages.moves_are_legal, registry(model("fraud", one, two)), registry(model("fraud", one)), spec=STRICT)
+    grown = found(
+        stages.moves_are_legal, registry(model("fraud", one, two)), registry(model("fraud", one)), spec=STRICT
+    )
     new = found(stages.moves_are_legal, registry(model("fraud", two)), spec=STRICT)
     assert (grown, new) == (
         [f"fraud/2 {said} | fraud.yaml versions 1 stage"],

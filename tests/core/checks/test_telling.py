@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import found
 
+from specs import found
 from stagedoor.core.checks import telling
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import Notifications, RegistrySpec, Route

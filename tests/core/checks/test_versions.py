@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from specs import FRAUD, facts, found, model, registry, version
 
+from specs import FRAUD, facts, found, model, registry, version
 from stagedoor.core.checks import versions
 from stagedoor.core.checks.base import Finding
 from stagedoor.core.registry import Registry
@@ -105,7 +105,9 @@ def test_sd204_refuses_to_take_away_what_is_in_use(after: Registry, said: str) -
 def test_sd204_takes_away_what_is_archived() -> None:
     before = registry(model("fraud", version(1), version(2, "Archived")))
     assert found(versions.in_use_stays, Registry(), before) == []
-    assert found(versions.in_use_stays, registry(before.model("fraud").model_copy(update={"name": "scam"})), before) == []
+    assert (
+        found(versions.in_use_stays, registry(before.model("fraud").model_copy(update={"name": "scam"})), before) == []
+    )
 
 
 def test_sd205_refuses_a_copied_id() -> None:

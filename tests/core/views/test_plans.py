@@ -1,5 +1,7 @@
 """A plan as people see it: in the terminal, on a pull request, as JSON."""
 
+# ruff: noqa: E501 - the expected text stands as it is shown
+
 from __future__ import annotations
 
 import json
@@ -8,8 +10,8 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
-from specs import ANN, CAROL, NOW, PEOPLE, model, owners, registry, version
 
+from specs import ANN, CAROL, NOW, PEOPLE, model, owners, registry, version
 from stagedoor.core.approval import judge, needs
 from stagedoor.core.checks import Problem
 from stagedoor.core.diff import diff
@@ -129,7 +131,6 @@ Base `aaaaaaaaaa`, head `bbbbbbbbbb`, plan `cccccccccccc`.
 """
 
 
-
 def test_the_terminal_shows_symbols_a_tree_and_a_count_line() -> None:
     assert plans.text(REPRESENTATIVE) == TEXT
 
@@ -206,7 +207,9 @@ def test_one_big_model_does_not_push_the_others_out() -> None:
 
 @pytest.mark.parametrize("long", ["x" * 900_000, "`" * 900_000, "@" * 900_000, "\x1b" * 900_000])
 def test_a_text_of_a_megabyte_makes_no_long_comment(long: str) -> None:
-    after = registry(model("fraud", version(1, long, description=long, digest=long, tags={long: long}), description=long))
+    after = registry(
+        model("fraud", version(1, long, description=long, digest=long, tags={long: long}), description=long)
+    )
     problem = Problem("SD101", "error", long, long, 1, 1, long)
     shown = plans.markdown(made(after, Registry(), problems=(problem,) * 60, conflicts=(long,) * 100))
     assert len(shown) < 65_000 and shown.startswith("### Plan: 1 to register")
@@ -228,7 +231,13 @@ def hostile() -> Plan:
     one = version(1, "Production", metrics={HOSTILE: 1.0}, description=HOSTILE, digest=HOSTILE)
     two = version(2, HOSTILE, source=HOSTILE, metrics={HOSTILE: 1.0}, digest=HOSTILE)
     after = before.model("fraud").model_copy(
-        update={"name": HOSTILE, "versions": (one, two), "description": HOSTILE, "tags": {HOSTILE: HOSTILE}, "aliases": {"b": 2}}
+        update={
+            "name": HOSTILE,
+            "versions": (one, two),
+            "description": HOSTILE,
+            "tags": {HOSTILE: HOSTILE},
+            "aliases": {"b": 2},
+        }
     )
     files = {f"registry_spec/models/{HOSTILE}.yaml": after, "registry_spec/models/new.yaml": model(HOSTILE, two)}
     problem = Problem("SD102", "error", HOSTILE, HOSTILE, 1, 1, HOSTILE)

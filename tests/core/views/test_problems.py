@@ -15,7 +15,9 @@ BARE = Problem("conflict", "error", "both sides changed it")
 
 
 def test_text_names_what_where_and_the_cure() -> None:
-    assert problems.render([ERROR, WARNING], "text") == """\
+    assert (
+        problems.render([ERROR, WARNING], "text")
+        == """\
   x SD301 fraud@best points at version 2
        at: registry_spec/models/fraud.yaml:7:3
       fix: choose 1
@@ -23,6 +25,7 @@ def test_text_names_what_where_and_the_cure() -> None:
        at: registry_spec/models/wind%20farm.yaml
 1 error, 1 warning.
 """
+    )
 
 
 def test_json_holds_the_fields_and_counts_the_errors() -> None:
@@ -57,14 +60,17 @@ def test_a_stranger_cannot_start_or_end_a_workflow_command() -> None:
     )
 
 
-@pytest.mark.parametrize(("count", "lines", "last"), [(10, 10, "::error title=c"), (11, 10, "::error::and 2 more"), (500, 10, "::error::and 491 more")])
+@pytest.mark.parametrize(
+    ("count", "lines", "last"),
+    [(10, 10, "::error title=c"), (11, 10, "::error::and 2 more"), (500, 10, "::error::and 491 more")],
+)
 def test_github_gets_ten_of_each_kind(count: int, lines: int, last: str) -> None:
     shown = problems.render([Problem("c", "error", str(number)) for number in range(count)], "github").splitlines()
     assert len(shown) == lines and shown[-1].startswith(last)
 
 
 def test_ten_warnings_stand_beside_ten_errors() -> None:
-    many = [Problem("c", severity, str(n)) for n in range(20) for severity in ("error", "warning")]  # type: ignore[arg-type]
+    many = [Problem("c", severity, str(n)) for n in range(20) for severity in ("error", "warning")]
     shown = problems.render(many, "github").splitlines()
     assert [line.split("::")[1].split(" ")[0] for line in shown] == ["error"] * 10 + ["warning"] * 10
 
