@@ -6,8 +6,8 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from specs import ANN, BY, OWNERS, PEOPLE, facts, owners
 
+from specs import ANN, BY, OWNERS, PEOPLE, facts, owners
 from stagedoor.core.approval import judge, needs
 from stagedoor.core.checks import run
 from stagedoor.core.checks.catalogue import ALL_CHECKS
