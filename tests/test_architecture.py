@@ -12,9 +12,28 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "stagedoor"
 FLOORS = {"errors": 0, "core": 1, "gitstore": 2, "forges": 3, "effects": 3, "index": 3, "workflows": 4, "apps": 5}
 PURE_LIBRARIES = {"pydantic", "yaml", "stagedoor"}
-IMPURE = set(
-    ["os", "sys", "io", "subprocess", "socket", "time", "random", "pathlib", "tempfile", "shutil", "logging", "threading", "urllib.request", "http", "asyncio", "secrets", "uuid", "locale", "fcntl", "signal"]
-)
+IMPURE = {
+    "os",
+    "sys",
+    "io",
+    "subprocess",
+    "socket",
+    "time",
+    "random",
+    "pathlib",
+    "tempfile",
+    "shutil",
+    "logging",
+    "threading",
+    "urllib.request",
+    "http",
+    "asyncio",
+    "secrets",
+    "uuid",
+    "locale",
+    "fcntl",
+    "signal",
+}
 
 
 def modules() -> list[Path]:
