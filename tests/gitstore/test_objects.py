@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from stagedoor.errors import BadRepository
@@ -115,6 +116,22 @@ def test_objects_are_found_after_another_process_packed_them(bare: Repository, c
         git("repack", "-adq", at=bare.git_dir)
         assert bare.blob(bare.files(tip)["a"].oid) == b"%d" % (number + 1)
         tip = commit(bare, {"a": str(number + 2)})
+
+
+@pytest.mark.parametrize("setting", [None, "none"])
+def test_writes_reach_the_disk_unless_git_is_told_otherwise(
+    make: Callable[..., Repository], commit: Commit, monkeypatch: pytest.MonkeyPatch, setting: str | None
+) -> None:
+    told: list[object] = []
+    if setting is None:
+        monkeypatch.delenv("GIT_CONFIG_COUNT")
+    monkeypatch.setattr(type(pygit2.settings), "enable_fsync_gitdir", lambda _, on: told.append(on))
+    repo = make()
+    run = repo._git.run
+    monkeypatch.setattr(repo._git, "run", lambda *args, **more: told.append(args) or run(*args, **more))
+    commit(repo, {"a": "1"})
+    update = next(args for args in told if isinstance(args, tuple) and "update-ref" in args)
+    assert (True in told, any("core.fsync=" in arg for arg in update)) == (setting is None, setting is None)
 
 
 def test_objects_of_an_alternate_are_found(

@@ -116,7 +116,7 @@ class _Step:
         try:
             if not self._draft.exists():
                 self._copy()
-            self._git.write("read-tree", "-m", "-u", old, new)
+            self._git.run("read-tree", "-m", "-u", old, new)
             self._draft.replace(self._index)
         except (BadRepository, OSError) as error:
             raise BadRepository(

@@ -106,11 +106,11 @@ class InProcess:
 
     object_format = "sha1"
 
-    def __init__(self, objects: Path, fallback: Plumbing, quarantine: str | None = None) -> None:
+    def __init__(self, objects: Path, fallback: Plumbing, *, durable: bool, quarantine: str | None = None) -> None:
         import pygit2
 
-        # Process-wide in libgit2: every loose object is on the disk before its name is given out.
-        pygit2.settings.enable_fsync_gitdir(True)
+        if durable:  # process-wide in libgit2, so it is never turned off again for somebody else's repository
+            pygit2.settings.enable_fsync_gitdir(True)
         self._odb = pygit2.Odb(str(objects))
         if quarantine:
             self._odb.add_disk_alternate(quarantine)
@@ -161,7 +161,12 @@ def open_store(git: Git, common_dir: Path, config: dict[str, str]) -> ObjectStor
     import pygit2
 
     try:
-        return InProcess(common_dir / "objects", plumbing, git.environment.get("GIT_QUARANTINE_PATH"))
+        return InProcess(
+            common_dir / "objects",
+            plumbing,
+            durable=config.get("core.fsync") != "none",
+            quarantine=git.environment.get("GIT_QUARANTINE_PATH"),
+        )
     except pygit2.GitError:  # what libgit2 refuses, git may still read
         return plumbing
 

@@ -20,7 +20,7 @@ _KEPT = re.compile(
     r"|DISCOVERY_ACROSS_FILESYSTEM|AUTHOR_|COMMITTER_|QUARANTINE_PATH)"
 )
 _ALWAYS = ("-c", "core.quotePath=off", "-c", "log.showSignature=false")
-_HARD = "core.fsync=objects,derived-metadata,reference"
+_DURABLE = ("-c", "core.fsync=objects,derived-metadata,reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Git:
         self.directory = directory
         self.git_dir = git_dir
         self.environment = clean_environment()
+        self.durably = _DURABLE
         self._where = () if git_dir is None else (f"--git-dir={git_dir}",)
 
     def command(self, *args: str) -> list[str]:
@@ -116,8 +117,11 @@ class Git:
         ok: Collection[int] = (0,),
         env: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Run a command that stores something, and have it on the disk before it returns."""
-        return self.run("-c", _HARD, *args, stdin=stdin, ok=ok, env=env)
+        """Run a command that stores something, and have it on the disk before it returns.
+
+        Git by itself leaves loose objects and refs to the operating system; a `core.fsync` somebody set is kept.
+        """
+        return self.run(*self.durably, *args, stdin=stdin, ok=ok, env=env)
 
     def start(self, *args: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
         """Start a process to talk with; whoever starts it ends it."""

@@ -40,6 +40,8 @@ class Repository:
         self._place = place
         self._git = Git(place.git_dir, place.git_dir)
         self._config = discovery.read_config(self._git)
+        if "core.fsync" in self._config:
+            self._git.durably = ()
         self._store = open_store(self._git, place.common_dir, self._config)
         self._trees = Trees(self._store)
         self._has_turn = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stagedoor.errors import BadInput, BadRepository
@@ -78,11 +78,15 @@ class Trees:
             folder = parse_tree(data, self._width)
         except ValueError as error:
             raise BadRepository(f"tree {oid} is damaged", fix="run git fsck") from error
+        self._remember(oid, folder)
+        return folder
+
+    def _remember(self, oid: Oid, folder: Folder) -> None:
+        if oid not in self._known:
+            self._held += len(folder) + 1
         self._known[oid] = folder
-        self._held += len(folder) + 1
         while self._held > _KEPT_ENTRIES and len(self._known) > 1:
             self._held -= len(self._known.popitem(last=False)[1]) + 1
-        return folder
 
     def entry(self, treeish: Oid, path: str) -> Entry | None:
         """What is at a path; the empty path is the top folder."""
@@ -142,21 +146,19 @@ class Trees:
         plan = _Plan()
         for path, change in changes.items():
             plan.add(paths.split(path), path, change)
-        new: list[tuple[Kind, bytes]] = []
-        top = self._apply(self.of(base) if base else None, plan, lambda kind, data: self._note(new, kind, data))
+        draft = _Draft(self._store.object_format)
+        top = self._apply(self.of(base) if base else None, plan, draft)
         if top is None:
-            top = self._note(new, "tree", b"")
-        self._store.write_many(new)
+            top = draft.add("tree", b"")
+        self._store.write_many(draft.objects)
+        for oid, folder in draft.folders.items():
+            self._remember(oid, folder)
         return top
 
-    def _note(self, new: list[tuple[Kind, bytes]], kind: Kind, data: bytes) -> Oid:
-        new.append((kind, data))
-        return oid_of(kind, data, self._store.object_format)
-
-    def _apply(self, oid: Oid | None, plan: _Plan, note: Callable[[Kind, bytes], Oid]) -> Oid | None:
+    def _apply(self, oid: Oid | None, plan: _Plan, draft: _Draft) -> Oid | None:
         folder = dict(self.folder(oid)) if oid else {}
         for name, step in plan.below.items():
-            now = self._step(folder.get(name), step, note)
+            now = self._step(folder.get(name), step, draft)
             if now is None:
                 folder.pop(name, None)
             else:
@@ -165,14 +167,16 @@ class Trees:
             return None
         if oid and folder == self.folder(oid):
             return oid
-        return note("tree", encode_tree(folder))
+        new = draft.add("tree", encode_tree(folder))
+        draft.folders[new] = folder
+        return new
 
-    def _step(self, was: Entry | None, step: _Plan, note: Callable[[Kind, bytes], Oid]) -> Entry | None:
+    def _step(self, was: Entry | None, step: _Plan, draft: _Draft) -> Entry | None:
         inside: Entry | None = was if was and was.is_folder else None
         if step.below:
             if was and not was.is_folder and not step.deletes and step.puts_below:
                 raise BadInput(f"{step.path!r} is a file, not a folder", fix="choose another file name")
-            oid = self._apply(inside.oid if inside else None, step, note)
+            oid = self._apply(inside.oid if inside else None, step, draft)
             inside = Entry(FOLDER, oid) if oid else None
         if step.change is _NOTHING:
             return inside or (None if step.deletes or not was or was.is_folder else was)
@@ -180,17 +184,30 @@ class Trees:
             return inside
         if inside:
             raise BadInput(f"{step.path!r} is a folder, not a file", fix="choose another file name")
-        return _leaf(was, step.change, note)
+        return _leaf(was, step.change, draft)
 
 
-def _leaf(was: Entry | None, change: object, note: Callable[[Kind, bytes], Oid]) -> Entry | None:
+def _leaf(was: Entry | None, change: object, draft: _Draft) -> Entry | None:
     if isinstance(change, bytes):
-        return Entry(was.mode if was and was.is_file else FILE, note("blob", change))
+        return Entry(was.mode if was and was.is_file else FILE, draft.add("blob", change))
     if isinstance(change, Entry):
         if change.mode not in _LEAF_MODES:
             raise BadInput(f"{change.mode:o} is not a mode for a file")
         return change
     return None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a rewrite makes, children before parents, until it is stored in one go."""
+
+    object_format: str
+    objects: list[tuple[Kind, bytes]] = field(default_factory=list)
+    folders: dict[Oid, Folder] = field(default_factory=dict)
+
+    def add(self, kind: Kind, data: bytes) -> Oid:
+        self.objects.append((kind, data))
+        return oid_of(kind, data, self.object_format)
 
 
 _NOTHING = object()

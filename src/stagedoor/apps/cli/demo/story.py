@@ -10,15 +10,13 @@ from typing import Final
 import click
 
 from stagedoor.apps.cli.demo.mailbox import Mail, Mailbox
+from stagedoor.apps.cli.demo.policy import ANN, BOB, CAROL, MODEL, OWNERS, PEOPLE, REGISTRY, ROBOT
 from stagedoor.apps.cli.demo.shell import Shell, run
 from stagedoor.apps.cli.demo.training import ABOUT, Kind, Run, split, train
-from stagedoor.apps.cli.demo.weather import generate, read_csv, write_csv
+from stagedoor.apps.cli.demo.weather import Weather, generate, read_csv, write_csv
 from stagedoor.errors import BadInput, RegistryError
 
-ANN, BOB, CAROL = "ann@example.com", "bob@example.com", "carol@example.com"
-MODEL: Final = "wind-power"
-
-TRAIN = '''\
+TRAIN: Final = '''\
 """Train a model of the wind farm: python train.py linear|ridge|network."""
 
 import sys
@@ -32,83 +30,15 @@ data = here / "data" / "weather.csv"
 print(train(sys.argv[1], data, read_csv(data), here / "runs").text)
 '''
 
-OWNERS = """\
-# The last line that matches wins. A path below a model file is a right of its own.
-/registry_spec/                           @carol
-/.github/                                 @carol
-/registry_spec/models/*.yaml              @wind
-/registry_spec/models/*.yaml/@Staging     @bob @carol
-/registry_spec/models/*.yaml/@Production  @carol
-/registry_spec/models/*.yaml/@Manage      @carol
-"""
-
-PEOPLE = """\
-# yaml-language-server: $schema=./schemas/People.json
-apiVersion: stagedoor/v1
-kind: People
-people:
-- email: ann@example.com
-  name: Ann
-  login: ann
-- email: bob@example.com
-  name: Bob
-  login: bob
-- email: carol@example.com
-  name: Carol
-  login: carol
-teams:
-- name: wind
-  members:
-  - ann@example.com
-  - bob@example.com
-  - carol@example.com
-"""
-
-REGISTRY = """\
-# yaml-language-server: $schema=./schemas/Registry.json
-apiVersion: stagedoor/v1
-kind: Registry
-name: wind-farm
-stages:
-- name: None
-- name: Staging
-- name: Production
-  exclusive: true
-  from:
-  - Staging
-  - Archived
-  direct: false
-- name: Archived
-gates:
-- name: evidence
-  stages:
-  - Production
-  require:
-  - description
-  - metrics.rmse
-  - run
-  - data
-  - digest
-  reason: whoever is called at night has to know what is running
-notifications:
-  mail: mailto://localhost:${SMTP_PORT}?from=registry@example.com
-  routes:
-  - name: trading-desk
-    events:
-    - model_version.transitioned
-    stages:
-    - Production
-    to:
-    - mailto://localhost:${SMTP_PORT}?from=registry@example.com&to=desk@example.com
-"""
-
 
 def play(directory: Path, data: Path | None = None) -> None:
     """Play the whole story in an empty folder, and leave everything there."""
     _require_empty(directory)
+    weather = read_csv(data) if data else generate()
+    split(weather)  # it must be long enough, and we say so before anything is made
     _say("Three people: Ann trains models, Bob is on her team, and Carol owns what is in Production.")
     shell = Shell(directory)
-    _project(shell, data)
+    _project(shell, weather, data)
     _registry(shell)
     mailbox = Mailbox(directory / "mail")
     with mailbox.listening() as port:
@@ -139,12 +69,10 @@ def _say(text: str) -> None:
 # --- 1: a project, and a registry in it -----------------------------------------------------------------------------
 
 
-def _project(shell: Shell, data: Path | None) -> None:
+def _project(shell: Shell, weather: Weather, data: Path | None) -> None:
     """Ann's repository: what trains, and weather to train on. Data, runs and mail are not committed."""
     _chapter("1. Ann has weather, and a script that trains")
     file = shell.directory / "data" / "weather.csv"
-    weather = read_csv(data) if data else generate()
-    split(weather)  # it must be long enough, and we say so before anything is made
     file.parent.mkdir(parents=True)
     shutil.copyfile(data, file) if data else write_csv(weather, file)
     made = f"a copy of {data}" if data else "made by a seeded generator"
@@ -213,7 +141,7 @@ def _second_model(shell: Shell) -> None:
     shell.stagedoor("validate", "3", expect=8)
     _say("The gate wants a description. Ann puts one into the request.")
     shell.stagedoor("describe", f"{MODEL}/2", ABOUT["ridge"], "--in", "3", who=ANN)
-    _say("She cannot approve it herself, and Bob's approval does not count for Production.")
+    _say("She cannot approve it herself. Bob may agree to the description, and not to Production.")
     shell.stagedoor("approve", "3", expect=6, who=ANN)
     shell.stagedoor("approve", "3", who=BOB)
     shell.stagedoor("merge", "3", expect=8, who=BOB)
@@ -226,14 +154,15 @@ def _second_model(shell: Shell) -> None:
 
 def _news(shell: Shell, mailbox: Mailbox) -> None:
     _chapter("5. The reconciler records what happened, and tells whoever wants to know")
-    shell.stagedoor("reconcile")
+    _say("registry.yaml says ${SMTP_PORT}; it is the port of a mail server that runs as long as the demo does.")
+    shell.stagedoor("reconcile", who=ROBOT)
     mails = mailbox.mails()
     _say(f"{len(mails)} mails arrived in {mailbox.folder}:")
     for mail in mails:
         click.echo(f"  {mail.path.name}  to {', '.join(mail.recipients)}: {mail.subject}")
     _show(_mail_of_the_day(mails))
-    _say("Once more: everything is told already.")
-    shell.stagedoor("reconcile")
+    _say("All of them are there in text and in HTML. Once more: everything is told already.")
+    shell.stagedoor("reconcile", who=ROBOT)
 
 
 def _mail_of_the_day(mails: tuple[Mail, ...]) -> Mail:
@@ -253,7 +182,7 @@ def _show(mail: Mail) -> None:
 
 def _record(shell: Shell) -> None:
     _chapter("6. The record is git's own")
-    form = "%h %an: %s%+(trailers:key=Approved-by,key=Comment)"
+    form = "%h %an: %s%w(0,0,8)%+(trailers:key=Approved-by,key=Comment,separator=%x0a)"
     shell.git("log", "--first-parent", f"--format={form}")
     shell.stagedoor("history", MODEL)
     shell.stagedoor("activity")
