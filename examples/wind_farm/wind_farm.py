@@ -119,9 +119,9 @@ def promote(shell: Shell, version: int, why: str) -> None:
 
 
 def roll_back(shell: Shell) -> None:
-    """The desk is not happy; history knows who was in Production before."""
-    shell.stagedoor("comment", f"{MODEL}/3", "odd forecasts in calm weather", who=BOB)
-    shell.stagedoor("rollback", MODEL, "Production", "-m", "odd forecasts in calm weather", who=BOB)
+    """A rehearsal of the bad day: history knows which version was in Production before."""
+    shell.stagedoor("comment", f"{MODEL}/3", "today we try the way back", who=BOB)
+    shell.stagedoor("rollback", MODEL, "Production", "-m", "a rehearsal", who=BOB)
     land(shell)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pygit2
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from stagedoor.errors import BadRepository
 from stagedoor.gitstore import Oid, RefUpdate, Repository, TooBig
 from stagedoor.gitstore.objects import InProcess, Kind, Plumbing, oid_of
+from stagedoor.gitstore.process import Answer
 
 Commit = Callable[..., Oid]
 Git = Callable[..., str]
@@ -128,7 +130,12 @@ def test_writes_reach_the_disk_unless_git_is_told_otherwise(
     monkeypatch.setattr(type(pygit2.settings), "enable_fsync_gitdir", lambda _, on: told.append(on))
     repo = make()
     run = repo._git.run
-    monkeypatch.setattr(repo._git, "run", lambda *args, **more: told.append(args) or run(*args, **more))
+
+    def watched(*args: str, **more: Any) -> Answer:
+        told.append(args)
+        return run(*args, **more)
+
+    monkeypatch.setattr(repo._git, "run", watched)
     commit(repo, {"a": "1"})
     update = next(args for args in told if isinstance(args, tuple) and "update-ref" in args)
     assert (True in told, any("core.fsync=" in arg for arg in update)) == (setting is None, setting is None)

@@ -163,3 +163,16 @@ def test_a_stranger_cannot_push_into_a_request_and_void_its_approvals(town: Town
     with pytest.raises(Denied):
         reviewing.update(town.as_("eve@example.com"), number)
     assert reviewing.merge(town.as_(BOB), number).state == "merged"
+
+
+def test_a_stage_that_is_in_use_cannot_be_taken_out_of_the_policy(town: Town) -> None:
+    path = "registry_spec/registry.yaml"
+    stages = "stages:\n" + "".join(f"- name: {name}\n" for name in ("None", "Staging", "Production", "Archived"))
+    before = town.commit({path: town.text(path) + stages + "- name: Shadow\n"})
+    town.register("fraud")
+    registering.transition(town.as_(CAROL), [Wish("fraud/1", "Shadow")])
+    now = town.as_(CAROL).main()
+    after = town.commit({path: town.text(path).replace("- name: Shadow\n", "")})
+    found = [(problem.code, problem.path) for problem in plan_between(town.as_(CAROL), now, after).errors]
+    assert before != after
+    assert found == [("SD302", "registry_spec/models/fraud.yaml")]

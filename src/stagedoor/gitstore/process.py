@@ -83,7 +83,7 @@ class Git:
         self.directory = directory
         self.git_dir = git_dir
         self.environment = clean_environment()
-        self.durably = _DURABLE
+        self.durably: tuple[str, ...] = _DURABLE
         self._where = () if git_dir is None else (f"--git-dir={git_dir}",)
 
     def command(self, *args: str) -> list[str]:

@@ -64,6 +64,8 @@ def plan(
     files = file_changes(base, head)
     root = root_of(base.repository)
     touched = tuple(change.path.removeprefix(root) for change in files if change.path.startswith(root))
+    # a stage that goes, or a gate that comes, concerns models that the change does not touch
+    all_models = all_models or REGISTRY_FILE in touched
     models = tuple(path for path in touched if is_model_path(path))
     before, _ = _models(base, models)
     after, faults = _models(head, models)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from stagedoor.core.intents import (
     CreateModel,
     DeleteAlias,
@@ -37,10 +39,19 @@ class NewVersion:
     folder: str = ""
 
 
+def _content(said: Mapping[str, object]) -> Version:
+    try:
+        return Version.model_validate(said)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise BadInput(f"{where or 'the version'} cannot be recorded", where=where or None, fix=fault["msg"]) from None
+
+
 def register(world: World, new: NewVersion, *, comment: str = "", lane: Lane = DIRECT) -> tuple[Outcome, Ref]:
     """Register the next version of a model, and the model itself if it is not there. The outcome, and the version."""
     created = Created(at=world.now(), by=world.actor.email)
-    content = Version.model_validate({**new.content, "version": 1, "created": created})
+    content = _content({**new.content, "version": 1, "created": created})
     model = CreateModel(new.model, world.new_id(), created, folder=new.folder)
     intents = [RegisterVersion(new.model, content, model)]
 

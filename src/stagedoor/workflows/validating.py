@@ -36,8 +36,7 @@ def validate_files(world: World, paths: Sequence[Path]) -> tuple[Problem, ...]:
     if any(path.resolve() == spec.resolve() for path in paths):
         files |= {root + path: None for path in base.files if not (top / root / path).exists()}
     made = plan(base, with_files(base, files))
-    wanted = {path.removeprefix(root) for path in files} | set(files)
-    return tuple(problem for problem in made.problems if not problem.path or problem.path in wanted)
+    return tuple(problem for problem in made.problems if not problem.path or problem.path in files)
 
 
 def _files_in(path: Path) -> list[Path]:

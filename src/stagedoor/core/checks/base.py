@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `line` and `column` count from 1; 0 where there is nothing to point at."""
+    """One thing that is wrong. `path` is from the repository's top; `line` and `column` count from 1, 0 is unknown."""
 
     code: str
     severity: Severity
@@ -102,16 +102,16 @@ def check(
 
 def run(checks: Iterable[Check], facts: Facts, locate: Callable[[Place], tuple[int, int]]) -> tuple[Problem, ...]:
     """Every problem, errors first, then by file and line. `locate` looks up line and column, (0, 0) if unknown."""
-    problems = [_problem(one, finding, locate) for one in checks for finding in one.find(facts)]
+    problems = [_problem(one, finding, locate, facts.root) for one in checks for finding in one.find(facts)]
     return tuple(sorted(set(problems), key=lambda p: (p.severity != "error", p.path, p.line, p.column, p.code, p.what)))
 
 
-def _problem(one: Check, finding: Finding, locate: Callable[[Place], tuple[int, int]]) -> Problem:
+def _problem(one: Check, finding: Finding, locate: Callable[[Place], tuple[int, int]], root: str) -> Problem:
     severity = finding.severity or one.severity
     if finding.at:
         path, line, column = _split(finding.at)
     else:
-        path = finding.place.path if finding.place else ""
+        path = root + finding.place.path if finding.place else ""
         line, column = locate(finding.place) if finding.place else (0, 0)
     return Problem(one.code, severity, finding.what, path, line, column, finding.fix)
 

@@ -14,7 +14,7 @@ def every_file_reads(facts: Facts) -> Iterator[Finding]:
     not understood at all. Other files stay readable."""
     for fault in facts.unreadable:
         for one in (fault, *fault.also):
-            yield Finding(one.what, at=one.where or "", fix=one.fix or "")
+            yield Finding(one.what, at=facts.root + (one.where or ""), fix=one.fix or "")
 
 
 @check("SD102", "a name is one that every client can say")
@@ -64,4 +64,4 @@ def files_are_plain(facts: Facts) -> Iterator[Finding]:
 def files_are_canonical(facts: Facts) -> Iterator[Finding]:
     """One order of keys and one way to write a value keep merges clean and diffs small."""
     for path in facts.uncanonical:
-        yield Finding("the file is not in canonical form", Place(path), f"stagedoor fmt {path}")
+        yield Finding("the file is not in canonical form", Place(path), f"stagedoor fmt {facts.root}{path}")
