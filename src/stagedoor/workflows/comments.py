@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import datetime
 from typing import Annotated
 
@@ -10,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stagedoor.core.registry import resolve_version
 from stagedoor.core.spec import Email, Time
-from stagedoor.errors import BadInput, Unavailable
-from stagedoor.gitstore import Raced, RefUpdate
+from stagedoor.core.views.plain import visible
+from stagedoor.errors import BadInput
+from stagedoor.workflows.appending import append
 from stagedoor.workflows.world import World
 
 REF = "refs/stagedoor/comments"
-_TRIES = 200
 
 
 class Comment(BaseModel):
@@ -41,21 +40,9 @@ def add(world: World, text: str, body: str) -> Comment:
         id=world.new_id(), model_id=model.id, version=ref.version or 0, at=world.now(), by=world.actor.email, body=body
     )
     path = _path(model.id, made.version, made.at, made.id)
-    for attempt in range(_TRIES):
-        tip = world.repository.tip(REF)
-        base = world.repository.commit_info(tip).tree if tip else None
-        tree = world.repository.write_tree(base, {path: made.model_dump_json(indent=1).encode() + b"\n"})
-        who = world.signature()
-        commit = world.repository.commit(
-            tree, (tip,) if tip else (), author=who, committer=who, message=f"comment on {ref.model}/{ref.version}\n"
-        )
-        try:
-            world.repository.publish((RefUpdate(REF, tip, commit),), "stagedoor: comment")
-        except Raced:
-            world.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
-            continue
-        return made
-    raise Unavailable("comments are being written by many at once", fix="try again")
+    raw = made.model_dump_json(indent=1).encode() + b"\n"
+    append(world, REF, f"comment on {visible(str(ref))}", lambda _: {path: raw})
+    return made
 
 
 def _path(model_id: str, version: int, at: datetime, id_: str) -> str:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stagedoor.core.delivery import Preference
 from stagedoor.core.registry import resolve
-from stagedoor.errors import Unavailable
-from stagedoor.gitstore import Raced, RefUpdate, Repository
+from stagedoor.gitstore import Repository
+from stagedoor.workflows.appending import append
 from stagedoor.workflows.world import World
 
 REF = "refs/stagedoor/preferences"
-_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +41,18 @@ def choose(world: World, text: str, choice: Preference) -> Wishes:
 def _set(world: World, model: str, choice: Preference | None = None, version: int | None = None) -> Wishes:
     id_, email = world.snapshot().registry.model(model).id, world.actor.email.lower()
     path = _path(id_, email)
-    for attempt in range(_TRIES):
-        tip = world.repository.tip(REF)
+    wanted = Wishes(email, choice, ())
+
+    def files(tip: str | None) -> Mapping[str, bytes]:
+        nonlocal wanted
         now = next((w for w in _all(world.repository, tip, id_) if w.email == email), Wishes(email, None, ()))
         versions = tuple(sorted({*now.versions, *([version] if version is not None else [])}))
         wanted = Wishes(email, choice or now.choice, versions)
-        raw = json.dumps({"email": email, "choice": wanted.choice, "versions": versions}, indent=1).encode() + b"\n"
-        base = world.repository.commit_info(tip).tree if tip else None
-        tree = world.repository.write_tree(base, {path: raw})
-        who = world.signature()
-        parents = (tip,) if tip else ()
-        commit = world.repository.commit(tree, parents, author=who, committer=who, message=f"preferences of {email}\n")
-        try:
-            world.repository.publish((RefUpdate(REF, tip, commit),), "stagedoor: preferences")
-        except Raced:
-            world.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
-            continue
-        return wanted
-    raise Unavailable("preferences are being written by many at once", fix="try again")
+        said = {"email": email, "choice": wanted.choice, "versions": versions}
+        return {path: json.dumps(said, indent=1).encode() + b"\n"}
+
+    append(world, REF, f"preferences of {email}", files)
+    return wanted
 
 
 def _path(model_id: str, email: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from stagedoor.apps.cli.demo.mailbox import Mail, Mailbox
 from stagedoor.apps.cli.demo.policy import ANN, BOB, CAROL, MODEL, OWNERS, PEOPLE, REGISTRY, ROBOT
 from stagedoor.apps.cli.demo.shell import Shell, run
 from stagedoor.apps.cli.demo.training import ABOUT, Kind, Run, split, train
-from stagedoor.apps.cli.demo.weather import Weather, generate, read_csv, write_csv
+from stagedoor.apps.cli.demo.weather import read_csv
 from stagedoor.errors import BadInput, RegistryError
 
 TRAIN: Final = '''\
@@ -34,11 +33,11 @@ print(train(sys.argv[1], data, read_csv(data), here / "runs").text)
 def play(directory: Path, data: Path | None = None) -> None:
     """Play the whole story in an empty folder, and leave everything there."""
     _require_empty(directory)
-    weather = read_csv(data) if data else generate()
-    split(weather)  # it must be long enough, and we say so before anything is made
+    if data:
+        split(read_csv(data))  # what is wrong with the file is said before anything is made
     _say("Three people: Ann trains models, Bob is on her team, and Carol owns what is in Production.")
     shell = Shell(directory)
-    _project(shell, weather, data)
+    _project(shell, data)
     _registry(shell)
     mailbox = Mailbox(directory / "mail")
     with mailbox.listening() as port:
@@ -69,14 +68,14 @@ def _say(text: str) -> None:
 # --- 1: a project, and a registry in it -----------------------------------------------------------------------------
 
 
-def _project(shell: Shell, weather: Weather, data: Path | None) -> None:
+def _project(shell: Shell, data: Path | None) -> None:
     """Ann's repository: what trains, and weather to train on. Data, runs and mail are not committed."""
     _chapter("1. Ann has weather, and a script that trains")
     file = shell.directory / "data" / "weather.csv"
-    file.parent.mkdir(parents=True)
-    shutil.copyfile(data, file) if data else write_csv(weather, file)
-    made = f"a copy of {data}" if data else "made by a seeded generator"
-    _say(f"{file}: {len(weather)} days of weather and of a wind farm's output, {made}.")
+    run(["mkdir", "-p", str(file.parent)])
+    run(["cp", str(data), str(file)] if data else ["python", "-m", "stagedoor.apps.cli.demo.weather", str(file)])
+    made = "from your file" if data else "made by a seeded generator"
+    _say(f"{len(read_csv(file))} days of weather and of a wind farm's output, {made}.")
     shell.write("train.py", TRAIN)
     shell.write(".gitignore", "/data/\n/mail/\n/runs/\n")
     shell.git("init", "-q", "-b", "main")

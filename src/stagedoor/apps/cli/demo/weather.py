@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -219,3 +220,8 @@ def digest_of(path: Path) -> str:
     """`sha256:…` of a file's bytes, as `sha256sum` says it."""
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+if __name__ == "__main__":
+    # python -m stagedoor.apps.cli.demo.weather FILE.csv
+    write_csv(generate(), Path(sys.argv[1]))
