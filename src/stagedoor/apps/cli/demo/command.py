@@ -35,5 +35,5 @@ def demo(door: Door, directory: Path, data: Path | None) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"numpy", "aiosmtpd"}:
             raise
-        raise Unavailable(f"the demo needs {error.name}", fix="pip install 'stagedoor[demo]'") from error
+        raise Unavailable(f"the demo needs {error.name}", fix="pip install numpy aiosmtpd") from error
     play(door.directory / directory, data)
