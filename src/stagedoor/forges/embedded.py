@@ -39,9 +39,10 @@ class EmbeddedForge:
     being collected. Numbers are taken by creating both refs in one transaction.
     """
 
-    def __init__(self, repository: Repository, prefix: str = "refs/pull/") -> None:
+    def __init__(self, repository: Repository, prefix: str = "refs/pull/", *, is_rehearsal: bool = False) -> None:
         self._git = repository
         self._prefix = prefix
+        self._is_rehearsal = is_rehearsal
 
     # --- reading ---
 
@@ -212,6 +213,8 @@ class EmbeddedForge:
                 with self._git.turn():
                     request, tip, files = self._read(number)
                     more = updates(request)
+                    if self._is_rehearsal:
+                        return fold(number, (*request.steps, step))
                     commit = self._commit_step(step, tip, files, parents, by, subject)
                     meta = RefUpdate(f"{self._prefix}{number}/meta", tip, commit)
                     self._git.publish((meta, *more), f"stagedoor: request {number} {subject}")

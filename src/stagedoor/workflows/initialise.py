@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER
@@ -35,6 +37,7 @@ class Initialised:
     commit: str
     created_repository: bool
     owner: str
+    files: tuple[str, ...]
 
 
 def initialise(
@@ -44,20 +47,38 @@ def initialise(
     name: str = "",
     bare: bool = False,
     object_format: str = "sha1",
-    world_type: type[World] = World,
+    dry_run: bool = False,
 ) -> Initialised:
     """Make a registry in `directory`: a new repository, an existing one, or a folder of a monorepo.
 
     `owner` (default: git's `user.email`) owns everything at first. Nothing that is there is overwritten; a CODEOWNERS
-    file gains lines. Raises `AlreadyExists` where a registry is.
+    file gains lines. Raises `AlreadyExists` where a registry is. A refusal, and a dry run, leave nothing behind.
     """
     directory = directory.resolve()
     if owner is not None:
-        # before anything is made, so that a refusal leaves nothing behind
         _checked_owner(owner)
+    if dry_run and not directory.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            tried = Path(folder) / directory.name
+            made = initialise(tried, owner=owner, name=name, bare=bare, object_format=object_format)
+        return replace(made, directory=directory, commit="")
     repository, created = _repository(directory, bare, object_format)
+    try:
+        return _found(repository, directory, owner, name, created=created, dry_run=dry_run)
+    except BaseException:
+        if created:
+            shutil.rmtree(repository.git_dir, ignore_errors=True)
+        raise
+    finally:
+        if created and dry_run:
+            shutil.rmtree(repository.git_dir, ignore_errors=True)
+
+
+def _found(
+    repository: Repository, directory: Path, owner: str | None, name: str, *, created: bool, dry_run: bool
+) -> Initialised:
     with repository:
-        world = world_type(repository, claimed_email=owner)
+        world = World(repository, claimed_email=owner)
         email = _checked_owner(owner or world.actor.email)
         known = repository.identity()
         world.actor_override = Actor(email, known[0] if known and known[1] == email else email.partition("@")[0])
@@ -68,8 +89,8 @@ def initialise(
                 "there is a registry here already", where=str(directory), fix=f"stagedoor -C {directory} models"
             )
         files = _files(world, tip, email, name or _named_after(directory))
-        commit = _publish(world, tip, files)
-        return Initialised(directory, repository.root, commit, created, email)
+        commit = "" if dry_run else _publish(world, tip, files)
+        return Initialised(directory, repository.root, commit, created, email, tuple(sorted(files)))
 
 
 def _named_after(directory: Path) -> str:

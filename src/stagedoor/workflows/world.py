@@ -55,6 +55,8 @@ class World:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     progress: Progress = no_progress
     sleep: Callable[[float], None] = time.sleep
+    # go all the way to what would be published, refusals included, and publish nothing
+    is_rehearsal: bool = False
     _snapshots: dict[str, Snapshot] = field(default_factory=dict)
 
     @cached_property
@@ -82,7 +84,7 @@ class World:
     @cached_property
     def forge(self) -> EmbeddedForge:
         """Where requests are kept."""
-        return EmbeddedForge(self.repository, self.snapshot().spec.requests.prefix)
+        return EmbeddedForge(self.repository, self.snapshot().spec.requests.prefix, is_rehearsal=self.is_rehearsal)
 
     def main(self) -> str:
         """The newest commit of main; `BadRepository` where there is no registry yet."""

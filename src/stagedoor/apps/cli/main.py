@@ -72,6 +72,12 @@ class Door:
         world.progress = show_progress
         return world
 
+    def rehearsed(self, dry_run: bool) -> Any:
+        """The registry, to write to or only to try on."""
+        world = self.world
+        world.is_rehearsal = dry_run
+        return world
+
 
 class _Text(click.types.StringParamType):
     """Words that can be written to a file of the registry. A path may hold any bytes and is not of this type."""

@@ -25,6 +25,12 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
 
 
+def rehearsal_option(command: F) -> F:
+    """`--dry-run` for a verb that is no change of files: the refusals are real, and nothing is published."""
+    text = "Show what it would do and change nothing."
+    return click.option("--dry-run", is_flag=True, help=text)(command)
+
+
 def lane_options(command: F) -> F:
     """How a write reaches main: `--dry-run`, `--request`, `--in N`, and `--json` of what it did."""
     for option in (

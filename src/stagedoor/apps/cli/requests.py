@@ -6,7 +6,7 @@ import click
 
 from stagedoor.apps.cli.complete import complete_ref, complete_request, complete_stage
 from stagedoor.apps.cli.main import Door
-from stagedoor.apps.cli.output import echo_json, echo_lines, echo_outcome, json_option, table
+from stagedoor.apps.cli.output import echo_json, echo_lines, echo_outcome, json_option, rehearsal_option, table
 from stagedoor.core.checks import Problem
 from stagedoor.core.plan import Plan
 from stagedoor.core.requests import Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed
@@ -14,6 +14,7 @@ from stagedoor.core.views import plans, problems
 from stagedoor.core.views.plain import visible
 from stagedoor.errors import BadInput, ChecksFailed
 from stagedoor.workflows import comments, planning, registering, reviewing, validating, writing
+from stagedoor.workflows.world import World
 
 
 def _wishes(words: tuple[str, ...]) -> list[registering.Wish]:
@@ -264,8 +265,17 @@ def _planned(door: Door, number: int | None, base: str | None, head: str | None)
     show_default=True,
 )
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@json_option
 @click.pass_obj
-def validate(door: Door, what: tuple[str, ...], base: str | None, head: str | None, style: str, strict: bool) -> None:
+def validate(
+    door: Door,
+    what: tuple[str, ...],
+    base: str | None,
+    head: str | None,
+    style: str,
+    strict: bool,
+    as_json: bool,
+) -> None:
     """Check a request, a revision, or files.
 
     Without arguments the whole registry at main. With N a request, merged into today's main, approvals included. With
@@ -277,6 +287,7 @@ def validate(door: Door, what: tuple[str, ...], base: str | None, head: str | No
     stagedoor validate registry_spec/models/power-forecasting.yaml
     """
     found = _validated(door, what, base, head)
+    style = "json" if as_json else style
     rendered = problems.render(found, style)
     echo_lines(rendered) if style == "text" else click.echo(rendered, nl=False)
     if any(problem.severity == "error" or strict for problem in found):
@@ -301,15 +312,19 @@ def _validated(door: Door, what: tuple[str, ...], base: str | None, head: str | 
 @click.argument("number", type=int, metavar="N", shell_complete=complete_request)
 @click.option("-m", "--comment", "body", default="", metavar="TEXT", help="What you think of it.")
 @click.option("--head", metavar="COMMIT", help="The head you looked at; refused when there is a newer one.")
+@rehearsal_option
 @json_option
 @click.pass_obj
-def approve(door: Door, number: int, body: str, head: str | None, as_json: bool) -> None:
+def approve(door: Door, number: int, body: str, head: str | None, dry_run: bool, as_json: bool) -> None:
     """Approve a request.
 
     The approval is for the head as it is now, and dies with a new push. It counts if you own what it is needed for.
     """
-    world = door.world
+    world = door.rehearsed(dry_run)
     made = reviewing.approve(world, number, body, head=head)
+    if dry_run:
+        _rehearsed(world, made, f"approve request {number} at {made.head[:10]}", as_json)
+        return
     here = reviewing.standing(world, number)
     if as_json:
         echo_json({"request": made, "blockers": here.blockers})
@@ -322,45 +337,71 @@ def approve(door: Door, number: int, body: str, head: str | None, as_json: bool)
     _next(here)
 
 
+def _rehearsed(world: World, made: Request, would: str, as_json: bool) -> None:
+    """What would be done, and the plan that it would be done to."""
+    here = reviewing.standing(world, made.number)
+    if as_json:
+        echo_json({"request": made, "plan": plans.data(here.plan), "blockers": here.blockers})
+        return
+    click.echo(f"Would {would}.\n")
+    echo_lines(plans.text(here.plan))
+
+
 @click.command("request-changes")
 @click.argument("number", type=int, metavar="N", shell_complete=complete_request)
 @click.option("-m", "--comment", "body", required=True, metavar="TEXT", help="What should be different.")
+@rehearsal_option
 @json_option
 @click.pass_obj
-def request_changes(door: Door, number: int, body: str, as_json: bool) -> None:
+def request_changes(door: Door, number: int, body: str, dry_run: bool, as_json: bool) -> None:
     """Ask for changes in a request. It cannot merge while an owner's wish stands."""
-    made = reviewing.request_changes(door.world, number, body)
+    world = door.rehearsed(dry_run)
+    made = reviewing.request_changes(world, number, body)
+    if dry_run:
+        _rehearsed(world, made, f"ask for changes in request {number}", as_json)
+        return
     echo_json(made) if as_json else click.echo(f"Asked for changes in request {number}.")
 
 
 @click.command()
 @click.argument("number", type=int, metavar="N", shell_complete=complete_request)
 @click.option("-m", "--comment", "body", default="", metavar="TEXT", help="Why.")
+@rehearsal_option
 @json_option
 @click.pass_obj
-def reject(door: Door, number: int, body: str, as_json: bool) -> None:
+def reject(door: Door, number: int, body: str, dry_run: bool, as_json: bool) -> None:
     """Reject a request, as an owner of what it touches."""
-    made = reviewing.reject(door.world, number, body)
+    world = door.rehearsed(dry_run)
+    made = reviewing.reject(world, number, body)
+    if dry_run:
+        _rehearsed(world, made, f"reject request {number}", as_json)
+        return
     echo_json(made) if as_json else click.echo(f"Rejected request {number}.")
 
 
 @click.command()
 @click.argument("number", type=int, metavar="N", shell_complete=complete_request)
 @click.option("-m", "--comment", "body", default="", metavar="TEXT", help="Why.")
+@rehearsal_option
 @json_option
 @click.pass_obj
-def cancel(door: Door, number: int, body: str, as_json: bool) -> None:
+def cancel(door: Door, number: int, body: str, dry_run: bool, as_json: bool) -> None:
     """Cancel a request that you opened."""
-    made = reviewing.cancel(door.world, number, body)
+    world = door.rehearsed(dry_run)
+    made = reviewing.cancel(world, number, body)
+    if dry_run:
+        _rehearsed(world, made, f"cancel request {number}", as_json)
+        return
     echo_json(made) if as_json else click.echo(f"Cancelled request {number}.")
 
 
 @click.command()
 @click.argument("target", metavar="N | REF", shell_complete=complete_request)
 @click.argument("text", required=False)
+@rehearsal_option
 @json_option
 @click.pass_obj
-def comment(door: Door, target: str, text: str | None, as_json: bool) -> None:
+def comment(door: Door, target: str, text: str | None, dry_run: bool, as_json: bool) -> None:
     """Comment on a request or on a version.
 
     Without TEXT, the comments there are.
@@ -369,13 +410,13 @@ def comment(door: Door, target: str, text: str | None, as_json: bool) -> None:
     stagedoor comment 4 "which data was it trained on?"
     stagedoor comment power-forecasting/3 "in use by the trading desk"
     """
-    world = door.world
+    world = door.rehearsed(dry_run)
     if target.isdigit():
         made = reviewing.comment(world, int(target), text) if text is not None else world.forge.get(int(target))
         if as_json or text is None:
             _print_comments([(c.at, c.by, c.body) for c in made.comments], made.comments, as_json)
         else:
-            click.echo(f"Commented on request {target}.")
+            click.echo(f"{'Would comment' if dry_run else 'Commented'} on request {target}.")
         return
     if text is not None:
         comments.add(world, target, text)
@@ -383,7 +424,7 @@ def comment(door: Door, target: str, text: str | None, as_json: bool) -> None:
     if as_json or text is None:
         _print_comments([(c.at, c.by, c.body) for c in found], found, as_json)
     else:
-        click.echo(f"Commented on {target}.")
+        click.echo(f"{'Would comment' if dry_run else 'Commented'} on {target}.")
 
 
 def _print_comments(lines: list[tuple[object, str, str]], value: object, as_json: bool) -> None:
@@ -397,15 +438,20 @@ def _print_comments(lines: list[tuple[object, str, str]], value: object, as_json
 
 @click.command()
 @click.argument("number", type=int, metavar="N", shell_complete=complete_request)
+@rehearsal_option
 @json_option
 @click.pass_obj
-def update(door: Door, number: int, as_json: bool) -> None:
+def update(door: Door, number: int, dry_run: bool, as_json: bool) -> None:
     """Bring a request onto the newest main.
 
     What it does is done again there; a version whose number was taken meanwhile gets the next one. The head changes,
     so it has to be approved again.
     """
-    made = reviewing.update(door.world, number)
+    world = door.rehearsed(dry_run)
+    made = reviewing.update(world, number)
+    if dry_run:
+        _rehearsed(world, made.request, f"bring request {number} onto the newest main", as_json)
+        return
     if as_json:
         echo_json(made)
         return

@@ -19,10 +19,18 @@ from stagedoor.errors import ChecksFailed
 @click.option("--name", default="", metavar="NAME", help="The registry's name (default: the folder's).")
 @click.option("--bare", is_flag=True, help="A repository without a checkout, as for a server.")
 @click.option("--object-format", type=click.Choice(["sha1", "sha256"]), default="sha1", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Show what it would make and make nothing.")
 @json_option
 @click.pass_obj
 def init(
-    door: Door, directory: Path | None, owner: str | None, name: str, bare: bool, object_format: str, as_json: bool
+    door: Door,
+    directory: Path | None,
+    owner: str | None,
+    name: str,
+    bare: bool,
+    object_format: str,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Make a model registry.
 
@@ -36,9 +44,24 @@ def init(
     from stagedoor.workflows.initialise import initialise
 
     place = door.directory / directory if directory else door.directory
-    made = initialise(place, owner=owner or door.email, name=name, bare=bare, object_format=object_format)
+    made = initialise(
+        place, owner=owner or door.email, name=name, bare=bare, object_format=object_format, dry_run=dry_run
+    )
     if as_json:
-        echo_json({"directory": str(made.directory), "root": made.root, "commit": made.commit, "owner": made.owner})
+        echo_json(
+            {
+                "directory": str(made.directory),
+                "root": made.root,
+                "commit": made.commit or None,
+                "owner": made.owner,
+                "files": made.files,
+            }
+        )
+        return
+    if dry_run:
+        click.echo(f"Would make a registry in {made.directory}, owned by {made.owner}:")
+        for path in made.files:
+            click.secho(f"  + {path}", fg="green")
         return
     click.echo(f"Made a registry in {made.directory} ({made.commit[:10]}); {made.owner} owns everything in it.")
     click.echo(f"\nNext: stagedoor -C {place} register NAME --source URI")

@@ -8,7 +8,7 @@ import click
 
 from stagedoor.apps.cli.complete import complete_ref
 from stagedoor.apps.cli.main import Door
-from stagedoor.apps.cli.output import echo_json, json_option, table
+from stagedoor.apps.cli.output import echo_json, json_option, rehearsal_option, table
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
 from stagedoor.core.registry import resolve
 from stagedoor.core.views.checks import page
@@ -122,30 +122,34 @@ def _status(found: Status, as_json: bool) -> None:
 @click.command()
 @click.argument("ref", shell_complete=complete_ref)
 @click.option("--only-followed", is_flag=True, help="Of a model: only what happens to versions I follow (the default).")
+@rehearsal_option
 @json_option
 @click.pass_obj
-def follow(door: Door, ref: str, only_followed: bool, as_json: bool) -> None:
+def follow(door: Door, ref: str, only_followed: bool, dry_run: bool, as_json: bool) -> None:
     """Hear of a version, or of everything about a model.
 
     Whoever comments on a version, moves it or asks for that, follows it already.
     """
-    made = following.choose(door.world, ref, "following") if only_followed else following.follow(door.world, ref)
+    world = door.rehearsed(dry_run)
+    made = following.choose(world, ref, "following") if only_followed else following.follow(world, ref)
     if as_json:
         echo_json(made)
     elif only_followed:
-        click.echo(f"{made.email} hears of the versions of {ref} that they follow.")
+        click.echo(f"{made.email} {'would hear' if dry_run else 'hears'} of the versions of {ref} that they follow.")
     else:
-        click.echo(f"{made.email} follows {ref}.")
+        click.echo(f"{made.email} {'would follow' if dry_run else 'follows'} {ref}.")
 
 
 @click.command()
 @click.argument("ref", metavar="NAME", shell_complete=complete_ref)
+@rehearsal_option
 @json_option
 @click.pass_obj
-def mute(door: Door, ref: str, as_json: bool) -> None:
+def mute(door: Door, ref: str, dry_run: bool, as_json: bool) -> None:
     """Hear nothing of a model. `stagedoor follow NAME` ends it."""
-    made = following.choose(door.world, ref, "mute")
-    echo_json(made) if as_json else click.echo(f"{made.email} hears nothing of {ref}.")
+    made = following.choose(door.rehearsed(dry_run), ref, "mute")
+    hears = "would hear" if dry_run else "hears"
+    echo_json(made) if as_json else click.echo(f"{made.email} {hears} nothing of {ref}.")
 
 
 @click.command()
