@@ -359,3 +359,18 @@ def test_the_same_commit_tells_the_same_bytes_on_any_clone(storied: Home, clone:
     other = clone("other", "--bare")
     for words in (("plan", "--base", "main~2", "--head", "main"), ("activity",), ("history", "fraud"), ("models",)):
         assert storied.sd(*words).ok().out == other.sd(*words).ok().out
+
+
+def test_a_registry_in_a_folder_is_told_of_by_its_paths_in_the_repository(sd: Sd, tmp_path: Path) -> None:
+    top = tmp_path / "mono"
+    plain_git(tmp_path, "init", "-q", "-b", "main", "mono")
+    (top / "teams" / "a").mkdir(parents=True)
+    sd("init", str(top / "teams" / "a"), "--owner", ANN, dir=tmp_path).ok()
+    owners = (top / ".github/CODEOWNERS").read_text()
+    assert "/teams/a/registry_spec/models/*.yaml/@Production" in owners
+    assert sd("validate", dir=top / "teams" / "a").ok().out == "0 errors, 0 warnings.\n"
+    (top / "app.py").write_text("code")
+    plain_git(top, "switch", "-q", "-c", "work")
+    plain_git(top, "add", "app.py")
+    plain_git(top, "-c", f"user.email={ANN}", "-c", "user.name=Ann", "commit", "-qm", "code")
+    sd("open", "work", dir=top / "teams" / "a", as_=ANN).ok("at: app.py")

@@ -143,7 +143,7 @@ def _owners_text(repository: Repository, tip: str | None) -> tuple[str, str]:
         entry = repository.entry(tip, path) if tip else None
         if entry is not None and entry.is_file:
             return path, repository.blob(entry.oid).decode("utf-8", "surrogateescape")
-    return LOCATIONS["github"][0], OWNERS_HEADER
+    return LOCATIONS["github"][0], OWNERS_HEADER.replace("/registry_spec/", f"/{root_of(repository)}{SPEC_FOLDER}/")
 
 
 def _publish(world: World, tip: str | None, files: dict[str, bytes]) -> str:

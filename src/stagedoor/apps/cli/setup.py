@@ -34,8 +34,8 @@ def init(
 ) -> None:
     """Make a model registry.
 
-    In a new folder, in an existing repository beside what is there, or in a folder of a monorepo. Nothing that is
-    there is overwritten.
+    A new folder becomes a repository of its own. In an existing repository the registry comes beside what is there, and
+    in a folder of one it stays in that folder. Nothing that is there is overwritten.
 
     \b
     stagedoor init models --owner ann@example.com

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stagedoor.core.checks.base import Facts, Finding, Place, Severity, check
+from stagedoor.core.checks.base import Facts, Finding, Severity, check
 from stagedoor.core.checks.versions import version_place
 from stagedoor.core.diff import ModelCreated, StageMoved, VersionCreated
 from stagedoor.core.gates import gates_for, missing
@@ -19,7 +19,11 @@ def _lines(facts: Facts, *kinds: FaultKind) -> Iterator[Finding]:
     people = facts.proposed_people or facts.people
     spec = facts.proposed_spec or facts.spec
     files = tuple(facts.root + path for path in facts.paths)
-    for fault in lint(owners, files, spec.stage_names, lambda owner: people.emails_of(owner) is not None):
+
+    def is_known(owner: str) -> bool:
+        return people.emails_of(owner) is not None
+
+    for fault in lint(owners, files, spec.stage_names, is_known, facts.root):
         if fault.kind in kinds:
             at = f"{owners.path}:{fault.number}:1" if fault.number else owners.path
             severity: Severity | None = "warning" if fault.is_warning else None
@@ -97,7 +101,7 @@ def owners_have_agreed(facts: Facts) -> Iterator[Finding]:
     for ruling in facts.verdict.rulings:
         if not ruling.holds:
             what = f"{ruling.need.why[0]}: {ruling.unblock}"
-            yield Finding(what, Place(ruling.need.path.removeprefix(facts.root)), "stagedoor approve, by one of them")
+            yield Finding(what, at=ruling.need.path, fix="stagedoor approve, by one of them")
 
 
 @check("SD405", "a stage line is not swallowed by a later one")

@@ -22,9 +22,12 @@ _SPEC: Final = ("registry_spec/registry.yaml", "registry_spec/people.yaml")
 
 
 def problems(
-    owners: OwnersFile, files: Iterable[str], stages: Iterable[str], known: Callable[[str], bool]
+    owners: OwnersFile, files: Iterable[str], stages: Iterable[str], known: Callable[[str], bool], root: str = ""
 ) -> tuple[Fault, ...]:
-    """Everything worth telling about the file, by line. `files` are the model files, `known` asks `people.yaml`."""
+    """Everything worth telling about the file, by line.
+
+    `files` are the model files, `known` asks `people.yaml`, `root` is what comes before `registry_spec/`.
+    """
     paths = [path.removeprefix("/") for path in files]
     names = tuple(dict.fromkeys([*stages, *_OWN_SUFFIXES]))
     found = [
@@ -34,7 +37,7 @@ def problems(
         *_unknown_stages(owners, names),
         *_vague(owners, paths),
         *_open_production(owners, paths),
-        *_unowned(owners),
+        *_unowned(owners, root),
     ]
     return tuple(sorted(found, key=lambda fault: fault.number))
 
@@ -120,8 +123,9 @@ def _open_production(owners: OwnersFile, files: Sequence[str]) -> Iterator[Fault
                 yield _fault(line, FaultKind.OPEN_PRODUCTION, reason, "add a line that ends in /@Production")
 
 
-def _unowned(owners: OwnersFile) -> Iterator[Fault]:
-    for path in dict.fromkeys([owners.path, *_GUARDED[owners.dialect], *_SPEC]):
+def _unowned(owners: OwnersFile, root: str) -> Iterator[Fault]:
+    spec = [root + path for path in _SPEC]
+    for path in dict.fromkeys([owners.path, *_GUARDED[owners.dialect], *spec]):
         if not any(line.owners for line in owners.matches(path)):
             reason = f"nobody owns {path}, so anybody who can write may change who may"
             fix = f"add a line for {path} at the end of the file"
