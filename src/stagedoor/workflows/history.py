@@ -110,18 +110,17 @@ def landings(
     world.repository.require_history()
     reader = _Reader(world.repository)
     for commit in world.repository.first_parents(since, until or world.main(), paths=tuple(paths)):
-        yield landed(world.repository, commit, reader)
+        yield _landed(world.repository, commit, reader, frozenset(paths))
 
 
-def landed(repository: Repository, commit: CommitInfo, reader: _Reader | None = None) -> Landed:
-    """What one commit did, seen from its first parent."""
-    reader = reader or _Reader(repository)
+def _landed(repository: Repository, commit: CommitInfo, reader: _Reader, only: frozenset[str]) -> Landed:
+    """What one commit did, seen from its first parent; with `only`, what it did to these files."""
     parent = commit.parents[0] if commit.parents else None
     root = root_of(repository)
     before: dict[str, RegisteredModel] = {}
     after: dict[str, RegisteredModel] = {}
     files: list[str] = []
-    for change in repository.changes(parent, commit.oid):
+    for change in _of_interest(repository.changes(parent, commit.oid), only):
         path = change.path.removeprefix(root) if change.path.startswith(root) else ""
         if is_model_path(path):
             old, new = reader.both(change, path, parent)
@@ -130,6 +129,14 @@ def landed(repository: Repository, commit: CommitInfo, reader: _Reader | None = 
         elif _is_policy(path, change.path):
             files.append(change.path)
     return Landed(commit, diff(Registry(before), Registry(after)), tuple(files))
+
+
+def _of_interest(changes: Sequence[FileChange], only: frozenset[str]) -> Iterator[FileChange]:
+    """The changes of some files. Where one appears, what disappears counts too: it may be the same model, moved."""
+    appears = any(change.path in only and change.before is None for change in changes)
+    for change in changes:
+        if not only or change.path in only or (appears and change.after is None):
+            yield change
 
 
 def _is_policy(path: str, top: str) -> bool:
