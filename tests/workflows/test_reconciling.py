@@ -364,3 +364,19 @@ def test_templates_of_the_registry_are_used_and_sandboxed(
     report = reconcile(town.as_(CAROL))
     assert all("<class" not in subject for subject in box.subjects(ANN))
     assert not report.failed or "template does not render" in report.failed[0].error
+
+
+def test_both_parts_of_a_mail_are_templates_that_the_registry_may_override(
+    configured: Callable[[str], Town], postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    town = with_mail(configured, port)
+    folder = "registry_spec/templates/"
+    town.commit({folder + "message.txt.j2": "plain <{{ event.text }}>", folder + "mail.html.j2": "<b>rich</b>"})
+    town.register("fraud")
+    town.register("fraud", BOB)
+    reconcile(town.as_(CAROL))
+    [mail] = box.mails
+    parts = {part.get_content_type(): part.get_content().strip() for part in mail.walk() if not part.is_multipart()}
+    assert parts["text/plain"] == f"plain <{BOB} registered fraud/2>"
+    assert "<b>rich</b>" in parts["text/html"]

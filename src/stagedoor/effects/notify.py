@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -133,7 +131,7 @@ class Notifier:
         is_mail = url.lower().startswith(("mailto://", "mailtos://"))
         carrier = apprise.Apprise()
         carrier.add(plugin)
-        with _heard() as said:
+        with _heard() as said, _plain_part(note.text):
             taken = carrier.notify(
                 title=note.subject,
                 body=note.html if is_mail else note.text,
@@ -151,6 +149,27 @@ class Notifier:
                 if spelling:
                     reason = reason.replace(spelling, "***")
         return Failed(reason, answer.is_final)
+
+
+@contextmanager
+def _plain_part(text: str) -> Iterator[None]:
+    """Let the plain-text part of a mail be our template's text.
+
+    Apprise makes it from the HTML by a function of its mail plugin, and offers no other way to say both. Where that
+    function is not found under its name any more, its own conversion stands, which says the same less well.
+    """
+    from apprise.plugins.email import base
+
+    plugin: Any = base
+    own = getattr(plugin, "convert_between", None)
+    if own is None:
+        yield
+        return
+    plugin.convert_between = lambda *_: text
+    try:
+        yield
+    finally:
+        plugin.convert_between = own
 
 
 class _heard:
