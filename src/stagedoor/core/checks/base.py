@@ -54,7 +54,7 @@ class Finding:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Facts:
     """Everything a check may look at. `before` and `after` hold the models the change touches, or all of them.
 

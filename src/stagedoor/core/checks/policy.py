@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from stagedoor.core.checks.base import Facts, Finding, Severity, check
 from stagedoor.core.checks.versions import version_place
 from stagedoor.core.diff import ModelCreated, StageMoved, VersionCreated
 from stagedoor.core.gates import gates_for, missing
-from stagedoor.core.owners import FaultKind
+from stagedoor.core.owners import Fault, FaultKind
 from stagedoor.core.owners import problems as lint
 
 
-def _lines(facts: Facts, *kinds: FaultKind) -> Iterator[Finding]:
+@lru_cache(maxsize=1)
+def _faults(facts: Facts) -> tuple[tuple[str, Fault], ...]:
+    """What is wrong with CODEOWNERS, and where. Six checks ask, and it is read against every model."""
     owners = facts.proposed_owners or facts.owners
     if owners is None:
-        return
+        return ()
     people = facts.proposed_people or facts.people
     spec = facts.proposed_spec or facts.spec
     files = tuple(facts.root + path for path in facts.paths)
@@ -23,9 +26,13 @@ def _lines(facts: Facts, *kinds: FaultKind) -> Iterator[Finding]:
     def is_known(owner: str) -> bool:
         return people.emails_of(owner) is not None
 
-    for fault in lint(owners, files, spec.stage_names, is_known, facts.root):
+    return tuple((owners.path, fault) for fault in lint(owners, files, spec.stage_names, is_known, facts.root))
+
+
+def _lines(facts: Facts, *kinds: FaultKind) -> Iterator[Finding]:
+    for path, fault in _faults(facts):
         if fault.kind in kinds:
-            at = f"{owners.path}:{fault.number}:1" if fault.number else owners.path
+            at = f"{path}:{fault.number}:1" if fault.number else path
             severity: Severity | None = "warning" if fault.is_warning else None
             yield Finding(fault.reason, at=at, fix=fault.fix or "", severity=severity)
 
