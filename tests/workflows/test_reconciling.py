@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 from stagedoor.effects.ledger import REF
 from stagedoor.errors import BadRepository, Unavailable
 from stagedoor.gitstore import RefUpdate
-from stagedoor.workflows import following, registering, reviewing
+from stagedoor.workflows import comments, following, registering, reviewing
 from stagedoor.workflows.reconciling import Options, open_ledger, reconcile, status
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.writing import Lane
@@ -380,3 +380,22 @@ def test_both_parts_of_a_mail_are_templates_that_the_registry_may_override(
     parts = {part.get_content_type(): part.get_content().strip() for part in mail.walk() if not part.is_multipart()}
     assert parts["text/plain"] == f"plain <{BOB} registered fraud/2>"
     assert "<b>rich</b>" in parts["text/html"]
+
+
+def test_a_comment_on_a_version_is_told_once_and_makes_its_author_a_follower(
+    configured: Callable[[str], Town], postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    town = with_mail(configured, port)
+    town.register("fraud")
+    reconcile(town.as_(CAROL))
+    comments.add(town.as_(CAROL), "fraud/1", "in use by the trading desk")
+    report = reconcile(town.as_(CAROL))
+    assert [(e.kind, e.subject, e.comment) for e in report.events] == [
+        ("comment.created", "fraud/1", "in use by the trading desk")
+    ]
+    assert box.subjects(ANN) == [f"[test] {CAROL} commented on fraud/1"]
+    registering.transition(town.as_(BOB), [Wish("fraud/1", "Staging")])
+    reconcile(town.as_(CAROL))
+    assert box.subjects(CAROL) == [f"[test] {BOB} moved fraud/1 from None to Staging"]
+    assert reconcile(town.as_(CAROL)).events == []

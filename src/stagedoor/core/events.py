@@ -240,6 +240,14 @@ def request_event(
     )  # fmt: skip
 
 
+def version_comment(model: str, version: int, by: str, at: datetime, body: str, commit: str) -> Event:
+    """Somebody said something about a version."""
+    ref = f"{model}/{version}"
+    return Event(
+        "comment.created", ref, f"{by} commented on {ref}", commit, by, at, model=model, version=version, comment=body
+    )
+
+
 def unreviewed(happening: Happening, what: Iterable[str], reason: str) -> Event:
     """A commit that came to main without the agreement it needed."""
     listed = list(what)

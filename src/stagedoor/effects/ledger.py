@@ -29,10 +29,11 @@ class _Record(BaseModel):
 
 
 class Cursor(_Record):
-    """How far the reconciler came: the last commit of main, and the last step of each request."""
+    """How far the reconciler came: on main, in each request, and in the comments on versions."""
 
     main: str = ""
     requests: dict[str, str] = {}
+    comments: str = ""
 
 
 class Lease(_Record):

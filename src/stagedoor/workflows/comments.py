@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -59,6 +60,21 @@ def of(world: World, text: str) -> tuple[Comment, ...]:
     files = world.repository.files(tip, f"{id_}/{ref.version}")
     found = (_read(world.repository.blob(files[path].oid)) for path in sorted(files))
     return tuple(comment for comment in found if comment is not None)
+
+
+def since(world: World, last: str | None) -> Iterator[tuple[str, Comment]]:
+    """The comments that came after `last`, a commit of the chain, each with the commit that added it; oldest first."""
+    tip = world.repository.tip(REF)
+    if tip is None or tip == last:
+        return
+    repository = world.repository
+    for commit in repository.first_parents(last or None, tip):
+        parent = commit.parents[0] if commit.parents else None
+        for change in repository.changes(parent, commit.oid):
+            if change.before is None and change.after is not None:
+                comment = _read(repository.blob(change.after.oid))
+                if comment is not None:
+                    yield commit.oid, comment
 
 
 def _read(raw: bytes) -> Comment | None:

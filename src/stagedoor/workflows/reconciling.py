@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from stagedoor.core.approval import describe, entitled, judge, needs
 from stagedoor.core.delivery import Audience, Telling, follows, readers, tellings
-from stagedoor.core.events import Event, request_event, unreviewed
+from stagedoor.core.events import Event, request_event, unreviewed, version_comment
 from stagedoor.core.layout import REGISTRY_FILE, TEMPLATES
 from stagedoor.core.requests import MergedStep, Step, fold
 from stagedoor.core.spec import RegisteredModel
@@ -23,6 +23,7 @@ from stagedoor.core.views.plain import jsonable
 from stagedoor.effects.ledger import Cursor, Delivery, Ledger, Status
 from stagedoor.effects.notify import HTML, SUBJECT, TEXT, Failed, Notifier, Sent, Templates
 from stagedoor.errors import BadRepository, BadSpec, NotFound
+from stagedoor.workflows import comments
 from stagedoor.workflows.following import wishes
 from stagedoor.workflows.history import Landed, landings
 from stagedoor.workflows.merges import changes_between
@@ -110,7 +111,7 @@ class _Run:
 
     def catch_up(self) -> None:
         cursor = self._start()
-        cursor = self._requests(cursor)
+        cursor = self._comments(self._requests(cursor))
         commits = self._new_commits(cursor.main or None)
         for count, one in enumerate(commits, start=1):
             cursor = cursor.model_copy(update={"main": one.commit.oid})
@@ -127,7 +128,8 @@ class _Run:
         if self.options.start is None:
             return self.ledger.cursor()
         tips = {str(number): tip for number, tip in self.world.forge.tips().items()}
-        return Cursor(main=self.world.repository.resolve(self.options.start), requests=tips)
+        said = self.world.repository.tip(comments.REF) or ""
+        return Cursor(main=self.world.repository.resolve(self.options.start), requests=tips, comments=said)
 
     def _new_commits(self, since: str | None) -> Sequence[Landed]:
         try:
@@ -197,6 +199,19 @@ class _Run:
                 cursor = cursor.model_copy(update={"requests": dict(seen)})
                 self.ledger.put("cursor.json", cursor)
                 self._maybe_flush(f"request {number}")
+        return cursor
+
+    def _comments(self, cursor: Cursor) -> Cursor:
+        tip = self.world.repository.tip(comments.REF)
+        if tip is None or tip == cursor.comments:
+            return cursor
+        names = {model.id: model.name for model in self.policy.registry}
+        for commit, said in comments.since(self.world, cursor.comments or None):
+            # who deleted the model has deleted what there was to say about it
+            if name := names.get(said.model_id):
+                self._tell([version_comment(name, said.version, said.by, said.at, said.body, commit)])
+        cursor = cursor.model_copy(update={"comments": tip})
+        self.ledger.put("cursor.json", cursor)
         return cursor
 
     def _steps(self, number: int, last: str | None) -> None:

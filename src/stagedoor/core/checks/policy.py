@@ -108,7 +108,12 @@ def owners_have_agreed(facts: Facts) -> Iterator[Finding]:
     for ruling in facts.verdict.rulings:
         if not ruling.holds:
             what = f"{ruling.need.why[0]}: {ruling.unblock}"
-            yield Finding(what, at=ruling.need.path, fix="stagedoor approve, by one of them")
+            fix = (
+                "stagedoor approve, by one of them"
+                if ruling.owners
+                else "change CODEOWNERS first: stagedoor open"
+            )
+            yield Finding(what, at=ruling.need.path, fix=fix)
 
 
 @check("SD405", "a stage line is not swallowed by a later one")
