@@ -221,10 +221,23 @@ def test_what_nobody_owns_is_refused_whoever_agrees() -> None:
 
 def test_two_approvals_are_two_people() -> None:
     two = RegistrySpec(stages=(Stage(name="None"), Stage(name="Production", approvals=2), Stage(name="Archived")))
-    assert verdict(staged("Production"), review(CAROL), spec=two).rulings[0].unblock == (
-        "approval by 1 of carol@example.com, dave@example.com"
+    assert (
+        verdict(staged("Production"), review(CAROL), spec=two).rulings[0].unblock == "approval by 1 of dave@example.com"
     )
     assert verdict(staged("Production"), review(CAROL), review(DAVE), spec=two).holds
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), "2 have to approve and only carol@example.com still may: add an owner"),
+        ((review(CAROL),), "2 have to approve and nobody else may: add an owner"),
+    ],
+)
+def test_more_approvals_than_there_are_owners_is_said(given: tuple[Reviewed, ...], said: str) -> None:
+    two = RegistrySpec(stages=(Stage(name="None"), Stage(name="Production", approvals=2), Stage(name="Archived")))
+    made = verdict(staged("Production"), *given, spec=two, text=f"/registry_spec/ {CAROL}\n")
+    assert (made.holds, made.rulings[0].unblock) == (False, said)
 
 
 def test_one_person_who_is_listed_twice_counts_once() -> None:

@@ -222,7 +222,11 @@ class Ruling:
             return f"{', '.join(self.blocked_by)} asked for changes: push a new head, or let them approve"
         if not self.holders:
             return f"none of {', '.join(self.owners)} may approve this: add an owner, or let an author approve"
-        return f"approval by {self.missing} of {', '.join(self.holders)}"
+        left = [who for who in self.holders if who not in self.approved_by]
+        if len(left) < self.missing:
+            others = f"only {', '.join(left)} still may" if left else "nobody else may"
+            return f"{self.need.approvals} have to approve and {others}: add an owner"
+        return f"approval by {self.missing} of {', '.join(left)}"
 
 
 @dataclass(frozen=True, slots=True)

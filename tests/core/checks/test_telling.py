@@ -29,6 +29,18 @@ def test_sd502_refuses_a_password_in_a_url() -> None:
     ]
 
 
+@pytest.mark.parametrize("query", ["pass=hunter2", "user=ann&PASSWORD=hunter2", "token=x1y2", "secret=s"])
+def test_sd502_refuses_a_secret_in_a_query(query: str) -> None:
+    assert found(telling.routes_hold_no_secret, Registry(), spec=routes(f"mailtos://example.com?{query}")) == [
+        "a password stands in the URL | registry.yaml notifications routes 0 to 0",
+    ]
+
+
+def test_sd502_takes_a_query_that_asks_the_environment() -> None:
+    spec = routes("mailtos://example.com?user=ann&pass=${MAIL_PASSWORD}&from=a@example.com")
+    assert found(telling.routes_hold_no_secret, Registry(), spec=spec) == []
+
+
 @pytest.mark.parametrize("url", ["mailtos://${MAIL_USER}:${MAIL_PASSWORD}@example.com", "slack://${T}", "json://[::1"])
 def test_sd502_takes_what_the_environment_keeps(url: str) -> None:
     assert found(telling.routes_hold_no_secret, Registry(), spec=routes(url)) == []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from stagedoor.core.views.plain import jsonable, visible
+from stagedoor.core.views.plain import json_text, visible
 from stagedoor.core.views.plans import data as plan_data
 from stagedoor.core.views.plans import text as plan_text
 from stagedoor.errors import BadInput
@@ -52,7 +51,7 @@ def lane_of(propose: bool, into: int | None, dry_run: bool) -> Lane:
 
 def echo_json(value: Any) -> None:
     """One JSON document on stdout."""
-    click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False, sort_keys=False))
+    click.echo(json_text(value))
 
 
 def echo_lines(text: str) -> None:
@@ -90,7 +89,7 @@ def echo_outcome(outcome: Outcome, done: str, *, as_json: bool, dry_run: bool) -
             "changed": not outcome.plan.is_empty,
             "plan": plan_data(outcome.plan),
         }
-        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        click.echo(json_text(answer))
     elif dry_run:
         echo_lines(plan_text(outcome.plan))
     elif outcome.request is not None:

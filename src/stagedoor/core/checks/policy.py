@@ -108,7 +108,7 @@ def owners_have_agreed(facts: Facts) -> Iterator[Finding]:
     for ruling in facts.verdict.rulings:
         if not ruling.holds:
             what = f"{ruling.need.why[0]}: {ruling.unblock}"
-            fix = "stagedoor approve, by one of them" if ruling.owners else "change CODEOWNERS first: stagedoor open"
+            fix = "stagedoor approve, by one of them" if ruling.holders else "change CODEOWNERS first: stagedoor open"
             yield Finding(what, at=ruling.need.path, fix=fix)
 
 

@@ -65,15 +65,21 @@ def _move_is_legal(facts: Facts, path: str, name: str, number: int, was: str, no
 def exclusive_holds_one(facts: Facts) -> Iterator[Finding]:
     """Two requests that each bring a version merge cleanly as text; only the result shows that there are two."""
     for path, model in facts.after.models.items():
-        for stage in facts.spec.stages:
-            held = model.in_stage(stage.name)
-            if stage.exclusive and len(held) > 1:
+        for stage in _exclusive(facts):
+            held = model.in_stage(stage)
+            if len(held) > 1:
                 *first, last = (str(version.version) for version in held)
                 numbers = f"{', '.join(first)} and {last}"
                 place = version_place(facts.after, path, held[-1].version, "stage")
                 each = "both" if len(held) == 2 else "all"
-                what = f"{model.name}: versions {numbers} would {each} be in {stage.name}, which holds one"
+                what = f"{model.name}: versions {numbers} would {each} be in {stage}, which holds one"
                 yield Finding(what, place, "archive the other in the same request: --archive-existing")
+
+
+def _exclusive(facts: Facts) -> Iterator[str]:
+    """The stages that hold one version now, or would once the proposed policy counts."""
+    specs = (facts.spec, facts.proposed_spec or facts.spec)
+    yield from dict.fromkeys(stage.name for spec in specs for stage in spec.stages if stage.exclusive)
 
 
 @check("SD305", "an alias is one that MLflow takes")
@@ -83,6 +89,7 @@ def aliases_are_legal(facts: Facts) -> Iterator[Finding]:
         for alias in model.aliases:
             try:
                 checked_alias(alias, facts.spec)
+                checked_alias(alias, facts.proposed_spec or facts.spec)
             except BadInput as error:
                 yield Finding(f"{model.name}: {error.what}", Place(path, ("aliases", alias)), error.fix or "")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from stagedoor.core.checks.base import Facts, Finding, Place, check
 from stagedoor.core.events import KINDS
 from stagedoor.core.layout import REGISTRY_FILE
 
 # what apprise takes in a query or as a path may be a token too, but a user's password is one for certain
+_SECRET_KEYS = frozenset({"pass", "password", "token", "secret", "apikey", "api_key", "access_token"})
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -35,16 +36,20 @@ def routes_name_events(facts: Facts) -> Iterator[Finding]:
                 yield Finding(what, place, f"choose among: {', '.join(KINDS)}")
 
 
+def _holds_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.password) or any(key.lower() in _SECRET_KEYS for key, _ in parse_qsl(parts.query))
+    except ValueError:
+        return False
+
+
 @check("SD502", "no secret stands in a route")
 def routes_hold_no_secret(facts: Facts) -> Iterator[Finding]:
     """What is committed is known to everybody with a clone, for ever. Write `${NAME}` and set NAME where the reconciler
     runs."""
     for url, place in _urls(facts):
-        try:
-            password = urlsplit(_VARIABLE.sub("", url)).password
-        except ValueError:
-            password = None
-        if password:
+        if _holds_password(_VARIABLE.sub("", url)):
             yield Finding("a password stands in the URL", place, "write ${NAME} for it, and change the password")
 
 

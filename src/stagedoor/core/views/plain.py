@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,6 +13,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from stagedoor.core.spec import Value, dump, format_time
+
+# half of a pair: Python's word for such a byte, https://peps.python.org/pep-0383/
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
@@ -40,6 +45,12 @@ def counted(count: int, noun: str) -> str:
 def number(value: float) -> str:
     """A metric as people read it: to six digits."""
     return f"{value:.6g}" if abs(value) >= 1e-4 or value == 0 else repr(value)
+
+
+def json_text(value: Any) -> str:
+    """One JSON document. A byte of a path that is not UTF-8 stands there as JSON's own escape."""
+    text = json.dumps(jsonable(value), indent=2, ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: _spelt(found[0]), text)
 
 
 def jsonable(value: Any) -> Any:

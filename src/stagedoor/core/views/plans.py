@@ -31,8 +31,11 @@ from stagedoor.core.views.plain import jsonable, number, shortened, visible
 # GitHub cuts a comment at 65,536 characters and says nothing; the rest is for a link and a marker
 MARKDOWN_LIMIT = 64_000
 MODEL_LINES = 60
-# what GitHub makes a link of by itself: https://github.github.com/gfm/#autolinks-extension-
-_AUTOLINK = re.compile(r"\b(https?:|ftp:|www)(?=//|\.)", re.IGNORECASE)
+# what a forge makes a link of by itself, escaped or not: https://github.github.com/gfm/#autolinks-extension- and
+# https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
+_AUTOLINK = re.compile(r"\b(https?:|ftp:|www)(?=//|\.)|([#!]|\bGH-)(?=\d)", re.IGNORECASE)
+# what opens a list at the beginning of a line, besides the signs that are escaped everywhere
+_OPENS_LIST = re.compile(r"^( *)(-|\d+\.)(?= )")
 SYMBOLS = {"create": "+", "delete": "-", "change": "~"}
 
 
@@ -283,6 +286,7 @@ def _md_verdict(verdict: Verdict | None, most: int = 30) -> list[str]:
 def _md(said: str) -> str:
     """Text from a spec inside Markdown: it formats nothing, links nothing and mentions nobody."""
     escaped = "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~$" else char for char in visible(said))
+    escaped = _OPENS_LIST.sub(lambda found: f"{found[1]}{found[2][:-1]}\\{found[2][-1]}", escaped)
     inert = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
     return _AUTOLINK.sub(lambda found: f"{found[0]}\u200b", inert)
 

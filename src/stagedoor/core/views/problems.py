@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from stagedoor.core.checks import Problem
 from stagedoor.core.checks.catalogue import ALL_CHECKS, check_called
-from stagedoor.core.views.plain import counted, jsonable, visible
+from stagedoor.core.views.plain import counted, json_text, visible
 from stagedoor.core.views.plans import md_checks, problem_lines
 
 # GitHub shows ten errors and ten warnings a step
@@ -19,12 +18,11 @@ def render(problems: Sequence[Problem], style: str) -> str:
     """The problems in one of the styles of `stagedoor validate --format`."""
     match style:
         case "json":
-            found = {"problems": jsonable(tuple(problems)), "errors": _errors(problems)}
-            return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+            return json_text({"problems": tuple(problems), "errors": _errors(problems)}) + "\n"
         case "github":
             return "".join(f"{line}\n" for line in _github(problems))
         case "sarif":
-            return json.dumps(sarif(problems), indent=2, ensure_ascii=False) + "\n"
+            return json_text(sarif(problems)) + "\n"
         case "markdown":
             return "\n".join(md_checks(tuple(problems)))
         case _:
@@ -95,7 +93,7 @@ def _result(problem: Problem) -> dict[str, object]:
         "message": {"text": f"{problem.what}. {problem.fix}".strip()},
     }
     if problem.path:
-        place: dict[str, object] = {"artifactLocation": {"uri": quote(problem.path)}}
+        place: dict[str, object] = {"artifactLocation": {"uri": quote(problem.path, errors="surrogateescape")}}
         if problem.line:
             place["region"] = {"startLine": problem.line, "startColumn": max(1, problem.column)}
         found["locations"] = [{"physicalLocation": place}]
