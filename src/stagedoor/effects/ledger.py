@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stagedoor.core.spec import Time
 from stagedoor.errors import BadRepository, Unavailable
-from stagedoor.gitstore import Raced, RefUpdate, Repository, Signature
+from stagedoor.gitstore import Oid, Raced, RefUpdate, Repository, Signature
 
 R = TypeVar("R", bound=BaseModel)
 
 REF = "refs/stagedoor/ledger"
-_TRIES = 50
 
 
 class _Record(BaseModel):
@@ -183,25 +180,23 @@ class Ledger:
 
     def flush(self, subject: str) -> None:
         """Publish what was gathered. `Unavailable` when another reconciler took over."""
-        for attempt in range(_TRIES):
-            if not self._pending:
-                return
-            base = self._git.commit_info(self._tip).tree if self._tip else None
-            tree = self._git.write_tree(base, dict(self._pending))
-            parents = (self._tip,) if self._tip else ()
-            commit = self._git.commit(tree, parents, author=self._who, committer=self._who, message=f"{subject}\n")
-            try:
-                self._git.publish((RefUpdate(REF, self._tip, commit),), f"stagedoor: {subject}")
-            except Raced:
-                self._look_again(attempt)
-                continue
-            self._tip = commit
+        if self._pending:
+            self._tip = self._git.in_turn(lambda: self._publish(subject), "the ledger")
             self._pending.clear()
-            return
-        raise Unavailable("the ledger is being written by many at once", fix="run stagedoor reconcile again")
 
-    def _look_again(self, attempt: int) -> None:
-        time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
+    def _publish(self, subject: str) -> Oid:
+        base = self._git.commit_info(self._tip).tree if self._tip else None
+        tree = self._git.write_tree(base, dict(self._pending))
+        parents = (self._tip,) if self._tip else ()
+        commit = self._git.commit(tree, parents, author=self._who, committer=self._who, message=f"{subject}\n")
+        try:
+            self._git.publish((RefUpdate(REF, self._tip, commit),), f"stagedoor: {subject}")
+        except Raced:
+            self._look_again()
+            raise
+        return commit
+
+    def _look_again(self) -> None:
         self._tip = self._git.tip(REF)
         entry = self._git.entry(self._tip, "lease.json") if self._tip else None
         lease = _decode(Lease, self._git.blob(entry.oid), "lease.json") if entry else None

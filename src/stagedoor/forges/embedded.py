@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -23,11 +21,10 @@ from stagedoor.core.requests import (
     encode_step,
     fold,
 )
-from stagedoor.errors import BadInput, BadRepository, Conflict, InvalidState, NotFound, Unavailable
+from stagedoor.errors import BadInput, BadRepository, Conflict, InvalidState, NotFound
 from stagedoor.forges.base import Actor, Landing, NotReady, State
 from stagedoor.gitstore import Entry, Oid, Raced, RefUpdate, Repository, Signature
 
-_TRIES = 200
 MAX_BODY = 65_536
 
 
@@ -208,21 +205,17 @@ class EmbeddedForge:
         parents: tuple[Oid, ...] = (),
     ) -> Request:
         """Add one step, looking again at the request whenever somebody else added one first."""
-        for attempt in range(_TRIES):
-            try:
-                with self._git.turn():
-                    request, tip, files = self._read(number)
-                    more = updates(request)
-                    if self._is_rehearsal:
-                        return fold(number, (*request.steps, step))
-                    commit = self._commit_step(step, tip, files, parents, by, subject)
-                    meta = RefUpdate(f"{self._prefix}{number}/meta", tip, commit)
-                    self._git.publish((meta, *more), f"stagedoor: request {number} {subject}")
-            except Raced:
-                time.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
-                continue
-            return self.get(number)
-        raise Unavailable(f"request {number} is being written by many at once", fix="try again")
+
+        def once() -> Request:
+            request, tip, files = self._read(number)
+            more = updates(request)
+            if not self._is_rehearsal:
+                commit = self._commit_step(step, tip, files, parents, by, subject)
+                meta = RefUpdate(f"{self._prefix}{number}/meta", tip, commit)
+                self._git.publish((meta, *more), f"stagedoor: request {number} {subject}")
+            return fold(number, (*request.steps, step))
+
+        return self._git.in_turn(once, f"request {number}")
 
     def _commit_step(
         self, step: Step, tip: Oid | None, files: dict[str, Entry], parents: tuple[Oid, ...], by: Actor, subject: str

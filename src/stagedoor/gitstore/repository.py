@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, overload
+from typing import Self, TypeVar, overload
 
-from stagedoor.errors import AlreadyExists, BadInput, BadRepository, NotFound
+from stagedoor.errors import AlreadyExists, BadInput, BadRepository, NotFound, Unavailable
 from stagedoor.gitstore import checkout, discovery, history
 from stagedoor.gitstore.commits import encode_commit, parse_commit
 from stagedoor.gitstore.discovery import Place
@@ -27,10 +29,14 @@ from stagedoor.gitstore.values import (
     MergeConflict,
     Merged,
     Oid,
+    Raced,
     RefUpdate,
     Signature,
     TooBig,
 )
+
+T = TypeVar("T")
+_TRIES = 500
 
 
 class Repository:
@@ -325,6 +331,19 @@ class Repository:
         finally:
             self._has_turn = False
             os.close(lock)
+
+    def in_turn(self, act: Callable[[], T], what: str, sleep: Callable[[float], None] = time.sleep) -> T:
+        """What `act` gives: it reads the newest state, decides and publishes, again when it was `Raced`.
+
+        Between two tries there is a random pause that grows with the crowd. `Unavailable` names `what` in the end.
+        """
+        for attempt in range(_TRIES):
+            try:
+                with self.turn():
+                    return act()
+            except Raced:
+                sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
+        raise Unavailable(f"{what} is being written by many at once", fix="try again")
 
     def _queue_lock(self) -> int | None:
         try:

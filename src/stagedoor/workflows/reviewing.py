@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,15 +10,14 @@ from stagedoor.core.plan import Plan, effects
 from stagedoor.core.replay import Renumbered, replay
 from stagedoor.core.requests import Request
 from stagedoor.core.trailers import Approval, Trailers, message
-from stagedoor.errors import ChecksFailed, Conflict, Denied, InvalidState, Unavailable
+from stagedoor.errors import ChecksFailed, Conflict, Denied, InvalidState
 from stagedoor.forges.base import Landing, NotReady, State
+from stagedoor.gitstore import Raced
 from stagedoor.workflows.merges import MergeResult, changes_between, merged_tree, texts
 from stagedoor.workflows.planning import plan
 from stagedoor.workflows.snapshots import root_of, with_files
 from stagedoor.workflows.world import World
 from stagedoor.workflows.writing import asked_of, require_may_push
-
-_TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +137,21 @@ def merge(world: World, number: int, comment: str = "") -> Request:
     judged again. Raises `Conflict` when main has moved so that it would do something else, `ChecksFailed` when a check
     or an approval is missing, `InvalidState` when the request is not open.
     """
-    for attempt in range(_TRIES):
-        with world.repository.turn():
-            result = _merge_once(world, number, comment)
-        if not isinstance(result, NotReady):
-            return result
-        world.sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
-    raise Unavailable("main is being written by many at once", fix="try again")
+    return world.repository.in_turn(lambda: _merge_once(world, number, comment), "main", world.sleep)
 
 
-def _merge_once(world: World, number: int, comment: str) -> Request | NotReady:
+def _merge_once(world: World, number: int, comment: str) -> Request:
+    """Look at the request on the newest main, decide, land it. `Raced` when main has moved meanwhile."""
     here = standing(world, number)
     if not here.request.is_open:
         raise InvalidState(f"request {number} is {here.request.closed_as or here.request.state} already")
     _require_current(here)
     _require_agreed(here)
     landing = Landing(_tree(here), here.plan.base, _message(here, comment))
-    return world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
+    result = world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
+    if isinstance(result, NotReady):
+        raise Raced((world.repository.ref,))
+    return result
 
 
 def _tree(here: Standing) -> str:

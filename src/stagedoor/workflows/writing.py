@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,14 +12,12 @@ from stagedoor.core.plan import Plan
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Request
 from stagedoor.core.trailers import Trailers, message
-from stagedoor.errors import ChecksFailed, Denied, InvalidState, Unavailable
-from stagedoor.gitstore import Raced, RefUpdate
+from stagedoor.errors import ChecksFailed, Denied, InvalidState
+from stagedoor.gitstore import RefUpdate
 from stagedoor.workflows.merges import changes_between, texts
 from stagedoor.workflows.planning import Asked, plan
 from stagedoor.workflows.snapshots import Snapshot, root_of, with_files
 from stagedoor.workflows.world import World
-
-_TRIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,7 @@ def write(
 
     Directly they land on main as one commit, if the actor is entitled to every change and the checks hold; somebody
     faster makes us look again, and only what no longer makes sense is refused. `instead` is how to ask for it where
-    the actor is not entitled. Raises `Denied` and `ChecksFailed`,
-    and what `perform` raises.
+    the actor is not entitled. Raises `Denied` and `ChecksFailed`, and what `perform` raises.
     """
     if lane.propose:
         return propose(world, intents, subject, comment=comment, dry_run=lane.dry_run)
@@ -76,14 +72,11 @@ def write(
     if lane.dry_run:
         base = world.snapshot()
         return Outcome(plan(base, proposed(base, intents)))
-    for attempt in range(_TRIES):
-        try:
-            with world.repository.turn():
-                return _write_once(world, intents, subject, comment, instead)
-        except Raced:
-            # a random pause, growing with the crowd; correctness is git's compare-and-swap
-            world.sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
-    raise Unavailable("main is being written by many at once", fix="try again")
+
+    def once() -> Outcome:
+        return _write_once(world, intents, subject, comment, instead)
+
+    return world.repository.in_turn(once, "main", world.sleep)
 
 
 def _write_once(world: World, intents: Sequence[Intent], subject: Subject, comment: str, instead: str) -> Outcome:
