@@ -10,7 +10,7 @@ import pytest
 
 from stagedoor.core.requests import Commented, Opened, Reviewed
 from stagedoor.errors import BadInput, BadRepository, Conflict, InvalidState, NotFound
-from stagedoor.forges.base import Actor, Landing, NotReady
+from stagedoor.forges.base import Actor, Forge, Landing, NotReady
 from stagedoor.forges.embedded import EmbeddedForge
 from stagedoor.gitstore import RefUpdate, Repository, Signature
 
@@ -168,6 +168,24 @@ def test_a_chain_written_by_hand_is_refused_and_the_others_go_on(
         forge.comment(9, "hello", by=ANN, at=NOW)
     assert forge.get(number).is_open
     assert [request.number for request in forge.requests()] == [number]
+
+
+def test_a_step_under_a_name_that_is_no_place_in_the_chain_is_refused(
+    forge: EmbeddedForge, repository: Repository
+) -> None:
+    number, _ = opened(forge, repository)
+    tip = forge.tips()[number]
+    raw = next(iter(repository.blobs(e.oid for e in repository.files(tip, "events").values()).values()))
+    tree = repository.write_tree(repository.commit_info(tip).tree, {"events/first.json": raw})
+    forged = repository.commit(tree, (tip,), author=WHO, committer=WHO, message="forged\n")
+    repository.publish((RefUpdate("refs/pull/1/meta", tip, forged),), "forged")
+    with pytest.raises(BadRepository, match=r"events/first\.json"):
+        forge.comment(number, "hello", by=ANN, at=NOW)
+
+
+def test_the_embedded_forge_is_a_forge(forge: EmbeddedForge) -> None:
+    as_every_workflow_sees_it: Forge = forge
+    assert as_every_workflow_sees_it.requests() == ()
 
 
 def test_a_step_is_kept_with_whom_it_rests_on(forge: EmbeddedForge, repository: Repository) -> None:

@@ -187,8 +187,6 @@ def test_settings_are_read_as_git_reads_them(repo: Repository, git: Git, monkeyp
         assert opened.config("stagedoor.mode") == opened.config("Stagedoor.Mode") == "two\nlines"
         assert opened.config("remote.My.Fork.URL") == "x" and opened.config("remote.my.fork.url") is None
         assert opened.config("stagedoor.fromenv") == "yes" and opened.config("stagedoor.none") is None
-        opened.set_config("stagedoor.root", "x")
-        assert opened.config("stagedoor.root") == "x"
 
 
 def test_who_is_here(repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,6 @@ from stagedoor.errors import AlreadyExists, BadInput, InvalidState
 _ALIAS = re.compile(r"[\w-]{1,255}")
 _ALIAS_RESERVED = re.compile(r"(latest|v[0-9]+)", re.IGNORECASE)
 RESERVED_SUFFIXES = ("Read", "Manage")
-MAX_TAG_KEY = 250
 MAX_TAG_VALUE = 100_000
 
 

@@ -83,7 +83,6 @@ def _email(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
-Whole = Annotated[int, BeforeValidator(_whole)]
 VersionNumber = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_NUMBER)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Switch = Annotated[bool, BeforeValidator(_switch)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -26,6 +27,7 @@ from stagedoor.forges.base import Actor, Landing, NotReady, State
 from stagedoor.gitstore import Entry, Oid, Raced, RefUpdate, Repository, Signature
 
 MAX_BODY = 65_536
+_STEP = re.compile(r"events/[0-9]{8}-[0-9a-f]{10}\.json")
 
 
 class EmbeddedForge:
@@ -88,6 +90,9 @@ class EmbeddedForge:
         if tip is None:
             raise _no_such(number)
         files = self._git.files(tip, "events")
+        for path in files:
+            if not _STEP.fullmatch(path):
+                raise BadRepository(f"{path} is no step", where=f"request {number}", fix="stagedoor doctor")
         blobs = self._git.blobs(entry.oid for entry in files.values())
         steps = [decode_step(blobs[files[path].oid], f"request {number}: {path}") for path in sorted(files)]
         return fold(number, steps), tip, files

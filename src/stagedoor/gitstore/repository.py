@@ -127,10 +127,6 @@ class Repository:
         head, dot, subsection = section.partition(".")
         return self._config.get(f"{head.lower()}{dot}{subsection}.{name.lower()}")
 
-    def set_config(self, key: str, value: str) -> None:
-        self._git.run("config", "--local", key, value)
-        self._config = discovery.read_config(self._git)
-
     def identity(self) -> tuple[str, str] | None:
         """Who git thinks is here. A claim, not a proof; None where git would have to guess."""
         env = self._git.environment

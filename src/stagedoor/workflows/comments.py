@@ -24,6 +24,7 @@ class Comment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+    model: str = ""
     model_id: str
     version: int
     at: Time
@@ -38,7 +39,13 @@ def add(world: World, text: str, body: str) -> Comment:
     if not body.strip() or len(body) > 65_536:
         raise BadInput("a comment has between 1 and 65,536 characters", fix=f"stagedoor comment {text} TEXT")
     made = Comment(
-        id=world.new_id(), model_id=model.id, version=ref.version or 0, at=world.now(), by=world.actor.email, body=body
+        id=world.new_id(),
+        model=model.name,
+        model_id=model.id,
+        version=ref.version or 0,
+        at=world.now(),
+        by=world.actor.email,
+        body=body,
     )
     path = _path(model.id, made.version, made.at, made.id)
     raw = made.model_dump_json(indent=1).encode() + b"\n"

@@ -35,7 +35,6 @@ class Initialised:
     directory: Path
     root: str
     commit: str
-    created_repository: bool
     owner: str
     files: tuple[str, ...]
 
@@ -90,7 +89,7 @@ def _found(
             )
         files = _files(world, tip, email, name or _named_after(directory))
         commit = "" if dry_run else _publish(world, tip, files)
-        return Initialised(directory, repository.root, commit, created, email, tuple(sorted(files)))
+        return Initialised(directory, repository.root, commit, email, tuple(sorted(files)))
 
 
 def _named_after(directory: Path) -> str:

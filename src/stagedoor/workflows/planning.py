@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from stagedoor.core.approval import Verdict, judge, needs
 from stagedoor.core.checks import Facts, Place, Problem, run
@@ -15,7 +16,7 @@ from stagedoor.core.reading import formatted, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
 from stagedoor.core.spec import People, RegisteredModel, RegistrySpec
-from stagedoor.core.text import read
+from stagedoor.core.text import Document, read
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import FileChange
 from stagedoor.workflows.merges import merged_tree
@@ -196,16 +197,22 @@ def _is_canonical(head: Snapshot, path: str) -> bool:
 
 
 def _locator(head: Snapshot) -> Callable[[Place], tuple[int, int]]:
-    """Line and column of a place, by reading the file again with the reader that knows them."""
+    """Line and column of a place, by reading the file again with the reader that knows them; each file once."""
+
+    @cache
+    def document(path: str) -> Document | None:
+        try:
+            return read(head.raw(path), path)
+        except BadSpec:
+            return None
 
     def locate(place: Place) -> tuple[int, int]:
         if place.path not in head.files or not place.keys:
             return 0, 0
-        try:
-            where = read(head.raw(place.path), place.path).at(place.keys)
-        except BadSpec:
+        found = document(place.path)
+        if found is None:
             return 0, 0
-        line, column = where.rsplit(":", 2)[1:]
+        line, column = found.at(place.keys).rsplit(":", 2)[1:]
         return int(line), int(column)
 
     return locate

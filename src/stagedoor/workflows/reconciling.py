@@ -205,14 +205,19 @@ class _Run:
         tip = self.world.repository.tip(comments.REF)
         if tip is None or tip == cursor.comments:
             return cursor
-        names = {model.id: model.name for model in self.policy.registry}
         for commit, said in comments.since(self.world, cursor.comments or None):
             # who deleted the model has deleted what there was to say about it
-            if name := names.get(said.model_id):
+            if name := self._name(said):
                 self._tell([version_comment(name, said.version, said.by, said.at, said.body, commit)])
         cursor = cursor.model_copy(update={"comments": tip})
         self.ledger.put("cursor.json", cursor)
         return cursor
+
+    def _name(self, said: comments.Comment) -> str:
+        """What the model is called now: nearly always what it was called then."""
+        if said.model and self._id(said.model) == said.model_id:
+            return said.model
+        return next((model.name for model in self.policy.registry if model.id == said.model_id), "")
 
     def _steps(self, number: int, last: str | None) -> None:
         steps = self.world.forge.steps(number)

@@ -67,21 +67,6 @@ def _registered(world: World, outcome: Outcome, model: str) -> int | None:
     return world.snapshot(commit).registry.model(model).last_version if commit else None
 
 
-def create(
-    world: World,
-    name: str,
-    *,
-    description: str = "",
-    tags: Mapping[str, str] | None = None,
-    folder: str = "",
-    lane: Lane = DIRECT,
-) -> Outcome:
-    """Create a model without a version."""
-    created = Created(at=world.now(), by=world.actor.email)
-    intent = CreateModel(name, world.new_id(), created, description, tags, folder)
-    return write(world, [intent], f"Create {name}", lane=lane)
-
-
 def describe(world: World, text: str, description: str, lane: Lane = DIRECT) -> Outcome:
     """Describe a model or a version."""
     ref = find(world, text, lane)

@@ -17,7 +17,7 @@ from stagedoor.workflows.merges import MergeResult, changes_between, merged_tree
 from stagedoor.workflows.planning import plan
 from stagedoor.workflows.snapshots import root_of, with_files
 from stagedoor.workflows.world import World
-from stagedoor.workflows.writing import asked_of, require_may_push
+from stagedoor.workflows.writing import asked_of, owns_some_of, require_may_push
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def comment(world: World, number: int, body: str) -> Request:
 def cancel(world: World, number: int, body: str = "") -> Request:
     """Take a request back: its author, or whoever manages what it touches."""
     request = world.forge.get(number)
-    if world.actor.email.lower() != request.author.lower() and not _may_decide(world, request):
+    if world.actor.email.lower() != request.author.lower() and not owns_some_of(world, request):
         raise Denied(f"request {number} is {request.author}'s to cancel", fix=f"stagedoor reject {number}, by an owner")
     return world.forge.close(number, "cancelled", body, by=world.actor, at=world.now())
 
@@ -116,15 +116,9 @@ def cancel(world: World, number: int, body: str = "") -> Request:
 def reject(world: World, number: int, body: str = "") -> Request:
     """Refuse a request: somebody who could have approved it."""
     request = world.forge.get(number)
-    if request.is_open and not _may_decide(world, request):
+    if request.is_open and not owns_some_of(world, request):
         raise Denied(f"{world.actor.email} owns nothing that request {number} touches", fix="ask one of its owners")
     return world.forge.close(number, "rejected", body, by=world.actor, at=world.now())
-
-
-def _may_decide(world: World, request: Request) -> bool:
-    judged = standing(world, request.number).plan.verdict
-    who = world.actor.email.lower()
-    return judged is not None and any(who in ruling.holders for ruling in judged.rulings)
 
 
 # --- merge ----------------------------------------------------------------------------------------------------------
