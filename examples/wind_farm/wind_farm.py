@@ -7,37 +7,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from stagedoor.apps.cli.demo.policy import ANN, BOB, CAROL, MODEL, OWNERS, PEOPLE
+from stagedoor.apps.cli.demo.policy import ANN, BOB, CAROL, MODEL, OWNERS, PEOPLE, RULES
 from stagedoor.apps.cli.demo.shell import Shell
 from stagedoor.apps.cli.demo.training import ABOUT, Run, train
 from stagedoor.apps.cli.demo.weather import Weather, generate, read_csv, write_csv
 from stagedoor.errors import BadInput, RegistryError
-
-REGISTRY = """\
-# yaml-language-server: $schema=./schemas/Registry.json
-apiVersion: stagedoor/v1
-kind: Registry
-name: wind-farm
-stages:
-- name: None
-- name: Staging
-- name: Production
-  exclusive: true
-  from:
-  - Staging
-  - Archived
-  direct: false
-- name: Archived
-gates:
-- name: evidence
-  stages:
-  - Production
-  require:
-  - description
-  - metrics.rmse
-  - data
-  - digest
-"""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -86,7 +60,7 @@ def registry(shell: Shell) -> None:
     shell.git("switch", "-q", "-c", "policy")
     for path, text in ((".github/CODEOWNERS", OWNERS), ("registry_spec/people.yaml", PEOPLE)):
         shell.write(path, text)
-    shell.write("registry_spec/registry.yaml", REGISTRY)
+    shell.write("registry_spec/registry.yaml", RULES)
     shell.git("commit", "-q", "-a", "-m", "Say who may what", who=BOB)
     shell.git("switch", "-q", "main")
     shell.stagedoor("open", "policy", who=BOB)

@@ -398,4 +398,37 @@ def test_a_comment_on_a_version_is_told_once_and_makes_its_author_a_follower(
     registering.transition(town.as_(BOB), [Wish("fraud/1", "Staging")])
     reconcile(town.as_(CAROL))
     assert box.subjects(CAROL) == [f"[test] {BOB} moved fraud/1 from None to Staging"]
-    assert reconcile(town.as_(CAROL)).events == []
+    assert reconcile(town.as_(CAROL)).events == ()
+
+
+def test_the_lease_lasts_as_long_as_slow_sinks_take(configured: Callable[[str], Town]) -> None:
+    refused: list[bool] = []
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            town.clock.now += timedelta(seconds=90)
+            other = open_ledger(town.as_(BOB))
+            other._holder = "elsewhere:1"
+            try:
+                other.take_lease(town.clock.now + timedelta(minutes=2), town.clock.now)
+                refused.append(False)
+            except Unavailable:
+                refused.append(True)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    Thread(target=server.serve_forever, daemon=True).start()
+    route = f"notifications:\n  routes:\n  - name: chat\n    to:\n    - json://127.0.0.1:{server.server_port}/\n"
+    town = configured(route)
+    for _ in range(3):
+        town.register("fraud")
+    reconcile(town.as_(CAROL))
+    server.shutdown()
+    server.server_close()
+    assert len(refused) > 3
+    assert all(refused)

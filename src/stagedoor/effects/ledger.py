@@ -174,6 +174,10 @@ class Ledger:
         self.put("lease.json", Lease(holder=self._holder, until=until))
         self.flush("take the lease")
 
+    def keep_lease(self, until: datetime) -> None:
+        """Gather that the work goes on."""
+        self.put("lease.json", Lease(holder=self._holder, until=until))
+
     def give_lease_back(self) -> None:
         """Gather the end of the lease."""
         self._pending["lease.json"] = None

@@ -43,7 +43,7 @@ teams:
   - carol@example.com
 """
 
-REGISTRY: Final = """\
+RULES: Final = """\
 # yaml-language-server: $schema=./schemas/Registry.json
 apiVersion: stagedoor/v1
 kind: Registry
@@ -69,8 +69,11 @@ gates:
   - data
   - digest
   reason: whoever is called at night has to know what is running
-notifications:
-  mail: mailto://localhost:${SMTP_PORT}?from=registry@example.com
+"""
+
+REGISTRY: Final = f"""\
+{RULES}notifications:
+  mail: mailto://localhost:${{SMTP_PORT}}?from=registry@example.com
   routes:
   - name: trading-desk
     events:
@@ -78,5 +81,5 @@ notifications:
     stages:
     - Production
     to:
-    - mailto://localhost:${SMTP_PORT}?from=registry@example.com&to=desk@example.com
+    - mailto://localhost:${{SMTP_PORT}}?from=registry@example.com&to=desk@example.com
 """
