@@ -8,9 +8,10 @@ from specs import ANN, BOB, CAROL, DAVE, FRAUD, NOW, OWNERS, PEOPLE, model, owne
 from stagedoor.core.approval import Ignored, Need, Verdict, describe, entitled, judge, needs, stage_rights
 from stagedoor.core.diff import diff
 from stagedoor.core.owners import Level
+from stagedoor.core.policy import Owners, RegistrySpec, Stage
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import Owners, People, RegistrySpec, Stage
+from stagedoor.core.spec import People
 
 SPEC = RegistrySpec()
 HEAD, OLD = "b" * 40, "a" * 40

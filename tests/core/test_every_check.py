@@ -12,9 +12,10 @@ from stagedoor.core.approval import Verdict, judge, needs
 from stagedoor.core.checks import Check, Facts, Place, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES
 from stagedoor.core.diff import diff
+from stagedoor.core.policy import Gate, Notifications, RegistrySpec, Route, Stage
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import Gate, Notifications, RegistrySpec, Route, Stage, Version
+from stagedoor.core.spec import Version
 from stagedoor.errors import BadSpec
 
 NOTHING = Registry()

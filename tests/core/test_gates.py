@@ -8,7 +8,8 @@ import pytest
 
 from specs import model, version
 from stagedoor.core.gates import gates_for, missing
-from stagedoor.core.spec import Dataset, Gate, Run
+from stagedoor.core.policy import Gate
+from stagedoor.core.spec import Dataset, Run
 
 FULL = version(
     1,

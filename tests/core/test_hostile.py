@@ -14,9 +14,10 @@ from stagedoor.core.checks.catalogue import ALL_CHECKS
 from stagedoor.core.diff import apply, diff
 from stagedoor.core.events import Happening, events_of
 from stagedoor.core.plan import Plan, effects, model_plans
+from stagedoor.core.policy import Gate, RegistrySpec, Stage
 from stagedoor.core.registry import Registry
 from stagedoor.core.replay import replay
-from stagedoor.core.spec import Gate, RegisteredModel, RegistrySpec, Stage, Version
+from stagedoor.core.spec import RegisteredModel, Version
 from stagedoor.core.views import plans, problems
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -20,8 +20,9 @@ from stagedoor.core.intents import (
     Transition,
     perform,
 )
+from stagedoor.core.policy import RegistrySpec, Stage
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import RegisteredModel, RegistrySpec, Stage
+from stagedoor.core.spec import RegisteredModel
 from stagedoor.errors import AlreadyExists, BadInput, InvalidState, NotFound, RegistryError
 
 SPEC = RegistrySpec()

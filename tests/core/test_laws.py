@@ -20,10 +20,11 @@ from stagedoor.core.intents import (
     perform,
 )
 from stagedoor.core.layout import file_name, model_path, name_fault, name_of
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.reading import edited, read_as, text_of
 from stagedoor.core.registry import Registry, resolve
 from stagedoor.core.replay import replay
-from stagedoor.core.spec import Code, Created, Dataset, RegisteredModel, RegistrySpec, Run, Version
+from stagedoor.core.spec import Code, Created, Dataset, RegisteredModel, Run, Version
 from stagedoor.core.text import format_text, read
 from stagedoor.core.trailers import Approval, Trailers, message, parse
 from stagedoor.errors import RegistryError

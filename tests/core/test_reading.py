@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from specs import FRAUD, model, version
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.reading import MOST_FAULTS, edited, formatted, read_as, text_of
-from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Value
+from stagedoor.core.spec import People, RegisteredModel, Value
 from stagedoor.errors import BadSpec
 
 HEAD = (
@@ -202,7 +203,7 @@ def test_a_key_of_a_megabyte_is_cut() -> None:
          ["1:40 notifications.routes[0].to is an empty list, and one with something in it is wanted"]),
         ("layout: deep", ["1:9 layout is 'deep'; use flat or letter"]),
         ("direct: [fly]",
-         ["1:10 direct[0] is 'fly'; use register, describe, tag, alias, transition, delete or rename"]),
+         ["1:10 direct[0] is 'fly'; use register, describe, tag, alias, attach, transition, delete or rename"]),
         ("requests: {prefix: refs/heads/}",
          ["1:20 requests.prefix is 'refs/heads/', and refs/pull/ or refs/stagedoor/pull/ is wanted"]),
     ],
@@ -263,4 +264,7 @@ def test_an_edit_touches_the_lines_it_has_to() -> None:
 def test_a_file_of_no_kind_is_not_formatted(text: str, said: str) -> None:
     with pytest.raises(BadSpec) as caught:
         formatted(text.encode(), "f.yaml")
-    assert (caught.value.what, caught.value.fix) == (said, "use one of: RegisteredModel, Registry, People")
+    assert (caught.value.what, caught.value.fix) == (
+        said,
+        "use one of: RegisteredModel, Registry, People, Waiver, Quarantine",
+    )

@@ -11,21 +11,10 @@ import pytest
 
 from specs import FRAUD, PEOPLE, model, version
 from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE
+from stagedoor.core.policy import Gate, Notifications, RegistrySpec, Route, Stage
 from stagedoor.core.reading import FileValue, read_as, text_of
 from stagedoor.core.schemas import KINDS, schema, schema_files, schema_text
-from stagedoor.core.spec import (
-    Code,
-    Column,
-    Dataset,
-    Gate,
-    Notifications,
-    People,
-    RegistrySpec,
-    Route,
-    Run,
-    Signature,
-    Stage,
-)
+from stagedoor.core.spec import Code, Column, Dataset, People, Run, Signature
 
 TRICKY = {
     "number": "1", "float": "1.0", "exponent": "1e5", "yes": "yes", "true": "true", "null": "null", "tilde": "~",
@@ -105,5 +94,6 @@ def test_the_schema_calls_the_sources_of_a_stage_from() -> None:
 
 def test_each_kind_has_its_file() -> None:
     assert {path: json.loads(raw)["title"] for path, raw in schema_files().items()} == {
-        f"registry_spec/schemas/{kind}.json": f"Stagedoor {kind}" for kind in ("RegisteredModel", "Registry", "People")
+        f"registry_spec/schemas/{kind}.json": f"Stagedoor {kind}"
+        for kind in ("RegisteredModel", "Registry", "People", "Waiver", "Quarantine")
     }

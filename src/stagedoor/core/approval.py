@@ -23,8 +23,9 @@ from stagedoor.core.diff import (
     VersionDeleted,
 )
 from stagedoor.core.owners import Level, OwnersFile, owners_of, rule_for
+from stagedoor.core.policy import RegistrySpec, Verb
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, People, RegistrySpec, Verb
+from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, People
 
 Right = Level | str
 """A level of Databricks' ladder, or the name of an alias or of a stage that the registry added."""

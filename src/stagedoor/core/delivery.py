@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from stagedoor.core.events import Event
-from stagedoor.core.spec import Notifications, Route
+from stagedoor.core.policy import Notifications, Route
 
 Preference = Literal["all", "following", "mute"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from stagedoor.core.spec import Gate, RegisteredModel, Value, Version, dump
+from stagedoor.core.policy import Gate
+from stagedoor.core.spec import RegisteredModel, Value, Version, dump
 
 
 def gates_for(gates: tuple[Gate, ...], model: str, stage: str) -> Iterator[Gate]:

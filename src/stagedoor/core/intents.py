@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from stagedoor.core.layout import checked_folder, checked_name, model_path, twin_key
+from stagedoor.core.policy import RegistrySpec, Stage
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import (
-    ARCHIVED,
-    MAX_NUMBER,
-    MAX_TEXT,
-    Created,
-    RegisteredModel,
-    RegistrySpec,
-    Stage,
-    Version,
-)
+from stagedoor.core.spec import ARCHIVED, MAX_NUMBER, MAX_TEXT, Created, RegisteredModel, Version
 from stagedoor.errors import AlreadyExists, BadInput, InvalidState
 
 # MLflow's rules for an alias, and what would read as a version: https://mlflow.org/docs/latest/ml/model-registry/

@@ -11,17 +11,24 @@ from typing import Any, Final, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from stagedoor.core.layout import schema_line
-from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Unfit, Value, dump
+from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
+from stagedoor.core.spec import People, RegisteredModel, Unfit, Value, dump
 from stagedoor.core.text import Document, edit, format_text, read, render
 from stagedoor.errors import BadSpec
 
-FileValue = RegisteredModel | RegistrySpec | People
+FileValue = RegisteredModel | RegistrySpec | People | Waiver | Quarantine
 V = TypeVar("V", bound=Value)
 
 # who has this many faults in one file mends the first ones first
 MOST_FAULTS: Final = 50
 
-_KINDS: Final[dict[str, type[Value]]] = {"RegisteredModel": RegisteredModel, "Registry": RegistrySpec, "People": People}
+_KINDS: Final[dict[str, type[Value]]] = {
+    "RegisteredModel": RegisteredModel,
+    "Registry": RegistrySpec,
+    "People": People,
+    "Waiver": Waiver,
+    "Quarantine": Quarantine,
+}
 
 
 def read_as(kind: type[V], raw: bytes, path: str) -> V:

@@ -6,12 +6,15 @@ import json
 from typing import Any, Final
 
 from stagedoor.core.layout import SCHEMAS
-from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Value
+from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
+from stagedoor.core.spec import People, RegisteredModel, Value
 
 KINDS: Final[dict[str, type[Value]]] = {
     "RegisteredModel": RegisteredModel,
     "Registry": RegistrySpec,
     "People": People,
+    "Waiver": Waiver,
+    "Quarantine": Quarantine,
 }
 
 

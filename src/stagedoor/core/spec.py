@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -29,7 +28,7 @@ def _text(value: object) -> object:
     return "" if value is None else value
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     # int("1_0"), int(" 1") and int("1.0") are no numbers to a person who reads YAML
     if isinstance(value, str) and not re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
         raise ValueError("a whole number in decimal digits is wanted")
@@ -82,8 +81,36 @@ def _email(value: object) -> object:
     return value
 
 
+_UNITS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def _span(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([wdhms])", value, re.ASCII)
+    if found is None:
+        raise ValueError("a span of time such as 30m, 48h, 7d or 2w is wanted")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def format_span(span: timedelta) -> str:
+    """`48h`, `7d`: whole days and weeks from two on, else the largest unit that divides the span."""
+    seconds = int(span.total_seconds())
+    fits = (
+        unit for unit, size in _UNITS.items() if seconds % size == 0 and seconds >= size * (2 if unit in "wd" else 1)
+    )
+    unit = next(fits, "s")
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def repeated(names: Iterable[str]) -> list[int]:
+    """The places of those that were there before."""
+    seen: set[str] = set()
+    return [index for index, name in enumerate(names) if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+
+
 Text = Annotated[str, BeforeValidator(_text)]
-VersionNumber = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_NUMBER)]
+VersionNumber = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MAX_NUMBER)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Email = Annotated[str, BeforeValidator(_email), Field(max_length=254)]
@@ -92,6 +119,12 @@ Time = Annotated[
     BeforeValidator(_time),
     PlainSerializer(format_time, return_type=str),
     Field(json_schema_extra={"examples": ["2026-11-24T10:15:00.123Z"]}),
+]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_span),
+    PlainSerializer(format_span, return_type=str),
+    Field(json_schema_extra={"type": "string", "format": "span", "examples": ["48h", "7d"]}),
 ]
 
 
@@ -157,6 +190,19 @@ class Signature(Value):
     outputs: tuple[Column, ...] = ()
 
 
+class Evidence(Value):
+    """A file that shows something about a version, pinned by its digest.
+
+    It is kept in the registry under its digest, or elsewhere, at `uri`.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    uri: Text = ""
+    at: Time
+    by: Email
+
+
 class Version(Value):
     """One version of a registered model.
 
@@ -177,6 +223,7 @@ class Version(Value):
     code: Code | None = None
     data: tuple[Dataset, ...] = ()
     params: dict[str, Text] = {}
+    evidence: tuple[Evidence, ...] = ()
     metrics: dict[str, Number] = {}
     signature: Signature | None = None
     flavors: tuple[str, ...] = ()
@@ -198,7 +245,7 @@ class RegisteredModel(Value):
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     aliases: dict[str, VersionNumber] = {}
     created: Created
-    last_version: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_NUMBER)] = 0
+    last_version: Annotated[int, BeforeValidator(whole), Field(ge=0, le=MAX_NUMBER)] = 0
     versions: tuple[Version, ...] = ()
 
     def version(self, number: int) -> Version | None:
@@ -212,141 +259,6 @@ class RegisteredModel(Value):
     def aliases_of(self, number: int) -> tuple[str, ...]:
         """The aliases that point at a version, sorted."""
         return tuple(sorted(alias for alias, target in self.aliases.items() if target == number))
-
-
-# --- registry.yaml --------------------------------------------------------------------------------------------------
-
-Verb = Literal["register", "describe", "tag", "alias", "transition", "delete", "rename"]
-
-
-class Stage(Value):
-    """One stage, and what moving into it takes."""
-
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^/:.@#\x00-\x1f]+$")]
-    description: Text = ""
-    exclusive: Switch = False
-    sources: Annotated[tuple[str, ...] | None, Field(alias="from")] = None
-    approvals: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=20)] = 1
-    direct: Switch = True
-
-
-class Gate(Value):
-    """What a version must have before it may be in a stage."""
-
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    models: tuple[str, ...] = ("*",)
-    stages: tuple[str, ...] = ()
-    require: tuple[str, ...] = ()
-    reason: Text = ""
-
-
-class Owners(Value):
-    """How CODEOWNERS is read and what counts as an approval."""
-
-    dialect: Literal["github", "gitlab", "gitea"] = "github"
-    author_may_approve: Switch = False
-
-
-class Route(Value):
-    """Where news of some kind goes: apprise URLs, with `${NAME}` for what the environment keeps secret."""
-
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    events: tuple[str, ...] = ("*",)
-    models: tuple[str, ...] = ("*",)
-    stages: tuple[str, ...] = ()
-    to: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class Notifications(Value):
-    """Who is told: routes for everybody on a channel, `mail` for those who follow a model."""
-
-    mail: Text = ""
-    link: Text = ""
-    attempts: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=20)] = 5
-    routes: tuple[Route, ...] = ()
-
-
-class Requests(Value):
-    """How the embedded forge keeps its requests."""
-
-    prefix: Annotated[str, Field(pattern=r"^refs/(pull|stagedoor/pull)/$")] = "refs/pull/"
-
-
-def _repeated(names: Iterable[str]) -> list[int]:
-    """The places of those that were there before."""
-    seen: set[str] = set()
-    return [index for index, name in enumerate(names) if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
-
-
-def _stage_name_fault(name: str) -> str | None:
-    if name.casefold() in {"read", "manage"}:
-        return f"the stage {name} is called like a right, and CODEOWNERS could not tell the two apart"
-    if name != name.strip() or any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} for char in name):
-        return f"the stage {name!r} has space at an end, or a character that does not show"
-    return None
-
-
-DEFAULT_STAGES: Final = tuple(Stage(name=name) for name in (NO_STAGE, STAGING, PRODUCTION, ARCHIVED))
-
-
-class RegistrySpec(Value):
-    """`registry.yaml`: the policy of the whole registry. It is always read from the base of a change."""
-
-    apiVersion: Literal["stagedoor/v1"] = API_VERSION
-    kind: Literal["Registry"] = "Registry"
-    name: Annotated[str, Field(min_length=1, max_length=200)] = "models"
-    description: Text = ""
-    layout: Literal["flat", "letter"] = "flat"
-    stages: tuple[Stage, ...] = DEFAULT_STAGES
-    gates: tuple[Gate, ...] = ()
-    direct: tuple[Verb, ...] = ("register", "describe", "tag", "alias", "transition", "delete", "rename")
-    owners: Owners = Owners()
-    requests: Requests = Requests()
-    notifications: Notifications = Notifications()
-
-    @model_validator(mode="after")
-    def _holds_together(self) -> Self:
-        if faults := (*self._stage_faults(), *self._gate_faults(), *self._route_faults()):
-            raise Unfit(faults)
-        return self
-
-    def _stage_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        names = self.stage_names
-        for index in _repeated(name.casefold() for name in names):
-            yield ("stages", index, "name"), f"the stage {names[index]} is there twice, or differs only by case"
-        for needed in (NO_STAGE, ARCHIVED):
-            if needed not in names:
-                yield ("stages",), f"the stage {needed} is missing, and every registry has it"
-        for index, stage in enumerate(self.stages):
-            if fault := _stage_name_fault(stage.name):
-                yield ("stages", index, "name"), fault
-            for at, source in enumerate(stage.sources or ()):
-                if source not in names:
-                    said = f"stage {stage.name} may be entered from {source}, which is not a stage"
-                    yield ("stages", index, "from", at), said
-
-    def _gate_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        for index in _repeated(gate.name for gate in self.gates):
-            yield ("gates", index, "name"), f"the gate {self.gates[index].name} is there twice"
-        for index, gate in enumerate(self.gates):
-            for at, name in enumerate(gate.stages):
-                if name not in self.stage_names:
-                    yield ("gates", index, "stages", at), f"gate {gate.name} names {name}, which is not a stage"
-
-    def _route_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        routes = self.notifications.routes
-        for index in _repeated(route.name for route in routes):
-            place = ("notifications", "routes", index, "name")
-            yield place, f"the notification route {routes[index].name} is there twice"
-
-    @property
-    def stage_names(self) -> tuple[str, ...]:
-        """The stages in the order of the file."""
-        return tuple(stage.name for stage in self.stages)
-
-    def stage(self, name: str) -> Stage | None:
-        """The stage of that name, whatever the case of the letters, or None. Databricks' API takes any case too."""
-        return next((stage for stage in self.stages if stage.name.casefold() == name.casefold()), None)
 
 
 # --- people.yaml ----------------------------------------------------------------------------------------------------
@@ -386,11 +298,11 @@ class People(Value):
     def _holds_together(self) -> Self:
         faults: list[tuple[tuple[str | int, ...], str]] = [
             (("teams", index, "name"), f"the team {self.teams[index].name} is there twice")
-            for index in _repeated(team.name.lower() for team in self.teams)
+            for index in repeated(team.name.lower() for team in self.teams)
         ]
         faults += [
             (("people", index, "email"), f"{self.people[index].email} is there twice")
-            for index in _repeated(person.email.lower() for person in self.people)
+            for index in repeated(person.email.lower() for person in self.people)
         ]
         if faults:
             raise Unfit(faults)
@@ -433,4 +345,6 @@ def _plain(item: Any) -> Any:
         return [_plain(one) for one in item]
     if isinstance(item, dict):
         return dict(sorted(item.items()))
+    if isinstance(item, timedelta):
+        return format_span(item)
     return format_time(item) if isinstance(item, datetime) else item

@@ -10,9 +10,10 @@ from pathlib import Path
 from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER
 from stagedoor.core.owners import LOCATIONS, is_owner
 from stagedoor.core.owners.edit import set_owners
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.reading import text_of
 from stagedoor.core.schemas import schema_files
-from stagedoor.core.spec import People, Person, RegistrySpec
+from stagedoor.core.spec import People, Person
 from stagedoor.core.trailers import Trailers, message
 from stagedoor.errors import AlreadyExists, BadInput, BadRepository
 from stagedoor.forges.base import Actor

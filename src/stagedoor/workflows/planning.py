@@ -12,10 +12,11 @@ from stagedoor.core.checks.catalogue import ALL_CHECKS
 from stagedoor.core.diff import Change, diff
 from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE, is_model_path
 from stagedoor.core.plan import Plan, model_plans, plan_hash
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.reading import formatted, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import People, RegisteredModel, RegistrySpec
+from stagedoor.core.spec import People, RegisteredModel
 from stagedoor.core.text import Document, read
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import FileChange

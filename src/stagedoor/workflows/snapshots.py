@@ -10,9 +10,10 @@ from typing import TypeVar
 from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER, is_model_path
 from stagedoor.core.owners import LOCATIONS, OwnersFile
 from stagedoor.core.owners import parse as parse_owners
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.reading import read_as
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import People, RegisteredModel, RegistrySpec, Value
+from stagedoor.core.spec import People, RegisteredModel, Value
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import Entry, Repository, TooBig
 from stagedoor.gitstore.objects import oid_of

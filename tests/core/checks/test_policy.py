@@ -8,9 +8,9 @@ from specs import ANN, CAROL, OWNERS, PEOPLE, facts, found, model, owners, regis
 from stagedoor.core.approval import judge, needs
 from stagedoor.core.checks import Check, policy
 from stagedoor.core.diff import diff
+from stagedoor.core.policy import Gate, RegistrySpec
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import Gate, RegistrySpec
 
 ONE = registry(model("fraud", version(1)))
 AT = ".github/CODEOWNERS"

@@ -6,7 +6,7 @@ import pytest
 
 from specs import found, model, registry, version
 from stagedoor.core.checks import stages
-from stagedoor.core.spec import RegistrySpec, Stage
+from stagedoor.core.policy import RegistrySpec, Stage
 
 STRICT = RegistrySpec(
     stages=(

@@ -6,8 +6,8 @@ import pytest
 
 from specs import found
 from stagedoor.core.checks import telling
+from stagedoor.core.policy import Notifications, RegistrySpec, Route
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import Notifications, RegistrySpec, Route
 
 
 def routes(*urls: str, events: tuple[str, ...] = ("*",)) -> RegistrySpec:

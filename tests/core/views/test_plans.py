@@ -16,9 +16,9 @@ from stagedoor.core.approval import judge, needs
 from stagedoor.core.checks import Problem
 from stagedoor.core.diff import diff
 from stagedoor.core.plan import Plan, model_plans
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import RegistrySpec
 from stagedoor.core.views import plans
 from stagedoor.core.views.plain import shortened, visible
 

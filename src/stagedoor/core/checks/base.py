@@ -10,8 +10,9 @@ from typing import Literal
 from stagedoor.core.approval import Verdict
 from stagedoor.core.diff import Change
 from stagedoor.core.owners import OwnersFile
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import People, RegistrySpec
+from stagedoor.core.spec import People
 from stagedoor.errors import BadSpec
 
 Severity = Literal["error", "warning"]
