@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,21 @@ from stagedoor.core.approval import Verdict, judge, needs
 from stagedoor.core.checks import Check, Facts, Place, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES
 from stagedoor.core.diff import diff
-from stagedoor.core.policy import Gate, Notifications, RegistrySpec, Route, Stage
+from stagedoor.core.gates import Circumstances
+from stagedoor.core.policy import (
+    Freeze,
+    Gate,
+    Notifications,
+    Quarantine,
+    Quarantined,
+    RegistrySpec,
+    Route,
+    Stage,
+    Waiver,
+)
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import Version
+from stagedoor.core.spec import Evidence, Version
 from stagedoor.errors import BadSpec
 
 NOTHING = Registry()
@@ -69,6 +81,19 @@ def reviewed(head: str, said: str = "approved") -> Reviewed:
 GATED = RegistrySpec(gates=(Gate(name="evidence", stages=("Production",), require=("metrics.rmse",)),))
 MEASURED = version(1, "Production", metrics={"rmse": 0.0})
 TWO = (version(1, "Production"), version(2, "Production"))
+PINNED = f"sha256:{'0' * 64}"
+SHOWN = version(1, evidence=(Evidence(name="report", digest=PINNED, at=NOW, by=ANN),))
+HOLIDAYS = RegistrySpec(freezes=(Freeze(name="holidays", since=NOW),))
+BAD = Quarantine(artifacts=(Quarantined(digest="sha256:ab", reason="leaks names", by=CAROL, at=NOW),))
+WAIVER = Waiver(gate="evidence", model="fraud", owner=CAROL, reason="the data is late", expires=NOW + timedelta(days=1))
+
+QUARANTINED = Circumstances(now=NOW, quarantine=BAD)
+WAIVED = "registry_spec/waivers/late.yaml"
+
+
+def asking(expression: str) -> RegistrySpec:
+    return RegistrySpec(gates=(Gate(name="g", stages=("Production",), expressions=(expression,)),))
+
 
 CASES: dict[str, Case] = {
     "SD101": Case(
@@ -142,6 +167,12 @@ CASES: dict[str, Case] = {
         "fraud/1 is new and in Staging already",
         FRAUD,
         fraud(version(1, "Staging"), before=ONE),
+    ),
+    "SD207": Case(
+        facts(ONE, registry(model("fraud", SHOWN)), files_of_evidence={PINNED: None}),
+        "fraud/1: the file of the evidence report is missing",
+        FRAUD,
+        facts(ONE, registry(model("fraud", SHOWN)), files_of_evidence={PINNED: PINNED}),
     ),
     "SD301": Case(
         fraud(version(1), aliases={"champion": 2}),
@@ -226,6 +257,30 @@ CASES: dict[str, Case] = {
         f"Staging of {FRAUD} is guarded and Production is not: it is open to the owners of the file",
         f"{AT}:2:1",
         lines(f"{FRAUD} @ann\n{FRAUD}/@Staging @ann\n{FRAUD}/@Production @ann\n"),
+    ),
+    "SD409": Case(
+        fraud(version(1, "Production"), before=ONE, spec=HOLIDAYS),
+        "freeze holidays: nothing moves from 2026-11-24 10:15",
+        FRAUD,
+        fraud(version(1, "Staging"), before=ONE, spec=HOLIDAYS),
+    ),
+    "SD410": Case(
+        facts(ONE, registry(model("fraud", version(1), version(2, digest="SHA256:AB"))), QUARANTINED),
+        "quarantine: SHA256:AB is in quarantine since 2026-11-24, by carol@example.com; leaks names",
+        FRAUD,
+        facts(ONE, registry(model("fraud", version(1), version(2, digest="sha256:ac"))), QUARANTINED),
+    ),
+    "SD411": Case(
+        facts(ONE, ONE, waivers={WAIVED: WAIVER}),
+        "the waiver is for the gate evidence, which is not there",
+        WAIVED,
+        facts(ONE, ONE, waivers={WAIVED: WAIVER}, spec=GATED),
+    ),
+    "SD412": Case(
+        facts(ONE, ONE, spec=asking("1 +")),
+        "gate g: 1 +: it does not parse: mismatched input '<EOF>' at column 4",
+        POLICY,
+        facts(ONE, ONE, spec=asking("1 < 2")),
     ),
     "SD501": Case(
         told("json://x", "model_version.promoted"),

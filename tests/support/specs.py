@@ -8,8 +8,10 @@ from typing import Any
 
 from stagedoor.core.checks import Check, Facts
 from stagedoor.core.diff import diff
+from stagedoor.core.gates import Circumstances, entries, kept, regressions, rulings
 from stagedoor.core.layout import model_path
 from stagedoor.core.owners import OwnersFile, parse
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import Created, People, Person, RegisteredModel, Team, Version
 
@@ -63,10 +65,13 @@ def owners(text: str = OWNERS) -> OwnersFile:
     return parse(text, path=".github/CODEOWNERS")
 
 
-def facts(before: Registry, after: Registry, **more: Any) -> Facts:
-    """What a check may look at when `after` is proposed."""
-    more = {"paths": tuple(after.models), "people": PEOPLE, **more}
-    return Facts(before, after, diff(before, after), **more)
+def facts(before: Registry, after: Registry, here: Circumstances | None = None, **more: Any) -> Facts:
+    """What a check may look at when `after` is proposed, in these circumstances."""
+    here = here or Circumstances(now=NOW)
+    changes, spec = diff(before, after), more.get("spec", RegistrySpec())
+    asked = rulings(entries(changes, before, after), spec, here) + regressions(kept(changes, before, after), spec, here)
+    more = {"paths": tuple(after.models), "people": PEOPLE, "rulings": asked, "now": here.now, **more}
+    return Facts(before, after, changes, **more)
 
 
 def found(check: Check, after: Registry, before: Registry | None = None, **more: Any) -> list[str]:

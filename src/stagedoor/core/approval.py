@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from stagedoor.core.diff import (
     AliasMoved,
     Change,
     DescriptionChanged,
+    EvidenceChanged,
     FactChanged,
     ModelCreated,
     ModelDeleted,
@@ -124,6 +125,8 @@ def _asked(change: Change) -> Iterator[tuple[str, Right, Verb | None, str]]:
             yield path, Level.EDIT, "describe", ""
         case TagSet() | TagDeleted():
             yield path, Level.EDIT, "tag", ""
+        case EvidenceChanged():
+            yield path, Level.EDIT, "attach", ""
         case AliasMoved():
             yield path, change.alias, "alias", ""
         case ModelFactChanged(field="last_version"):
@@ -171,12 +174,19 @@ def describe(change: Change) -> str:
             return f"{change.model}@{change.alias}: {change.was or '(none)'} → {change.now or '(none)'}"
         case FactChanged():
             return f"{change.model}/{change.version}: the fact {change.field} changes"
+        case EvidenceChanged():
+            return f"{change.model}/{change.version}: evidence {change.name} changes"
         case DescriptionChanged() | TagSet() | TagDeleted():
             what = "description" if isinstance(change, DescriptionChanged) else f"tag {change.key}"
             where = change.model if change.version is None else f"{change.model}/{change.version}"
             return f"{where}: {what} changes"
         case _:
             assert_never(change)
+
+
+def with_broken_glass(asked: Iterable[Need]) -> tuple[Need, ...]:
+    """What an emergency takes: the same rights, and two who agree wherever a stage is entered or left."""
+    return tuple(replace(n, approvals=max(n.approvals, 2)) if "transition" in n.verbs else n for n in asked)
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------------

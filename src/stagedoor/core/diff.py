@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import RegisteredModel, Version
+from stagedoor.core.spec import Evidence, RegisteredModel, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,18 @@ class TagDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceChanged:
+    """A version's evidence of one name is another; None stands for no evidence."""
+
+    path: str
+    model: str
+    version: int
+    name: str
+    was: Evidence | None
+    now: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
 class AliasMoved:
     """An alias points at another version; None stands for no alias."""
 
@@ -154,6 +166,7 @@ Change = (
     | DescriptionChanged
     | TagSet
     | TagDeleted
+    | EvidenceChanged
     | AliasMoved
     | VersionCreated
     | VersionDeleted
@@ -260,6 +273,15 @@ def _one_version(path: str, name: str, was: Version, now: Version) -> Iterator[C
     if was.description != now.description:
         yield DescriptionChanged(path, name, now.version, was.description, now.description)
     yield from _tag_changes(path, name, now.version, was.tags, now.tags)
+    yield from _evidence_changes(path, name, was, now)
+
+
+def _evidence_changes(path: str, name: str, was: Version, now: Version) -> Iterator[Change]:
+    old = {one.name: one for one in was.evidence}
+    new = {one.name: one for one in now.evidence}
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            yield EvidenceChanged(path, name, now.version, key, old.get(key), new.get(key))
 
 
 # --- apply ----------------------------------------------------------------------------------------------------------
@@ -310,7 +332,7 @@ def applied(change: Change, model: RegisteredModel) -> RegisteredModel:
         case VersionDeleted():
             kept = tuple(version for version in model.versions if version.version != change.version)
             return model.model_copy(update={"versions": kept})
-        case StageMoved() | FactChanged() | DescriptionChanged() | TagSet() | TagDeleted():
+        case StageMoved() | FactChanged() | DescriptionChanged() | TagSet() | TagDeleted() | EvidenceChanged():
             versions = tuple(_on_version(change, v) if v.version == change.version else v for v in model.versions)
             return model.model_copy(update={"versions": versions})
         case _:
@@ -318,7 +340,7 @@ def applied(change: Change, model: RegisteredModel) -> RegisteredModel:
 
 
 def _on_version(
-    change: StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted, version: Version
+    change: StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted | EvidenceChanged, version: Version
 ) -> Version:
     match change:
         case StageMoved():
@@ -331,6 +353,9 @@ def _on_version(
             update = {"tags": {**version.tags, change.key: change.now}}
         case TagDeleted():
             update = {"tags": _without(version.tags, change.key)}
+        case EvidenceChanged():
+            kept = tuple(one for one in version.evidence if one.name != change.name)
+            update = {"evidence": in_order((*kept, change.now) if change.now else kept)}
         case _:
             assert_never(change)
     return version.model_copy(update=update)
@@ -338,3 +363,8 @@ def _on_version(
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {k: v for k, v in mapping.items() if k != key}
+
+
+def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Evidence as a version holds it: by name."""
+    return tuple(sorted(evidence, key=lambda one: one.name))

@@ -11,6 +11,7 @@ from stagedoor.core.diff import (
     AliasMoved,
     Change,
     DescriptionChanged,
+    EvidenceChanged,
     FactChanged,
     ModelCreated,
     ModelDeleted,
@@ -23,7 +24,7 @@ from stagedoor.core.diff import (
     VersionCreated,
     VersionDeleted,
 )
-from stagedoor.core.requests import Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed, Step
+from stagedoor.core.requests import BrokeGlass, Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed, Step
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, Version
 from stagedoor.core.trailers import Trailers
 
@@ -48,6 +49,8 @@ KINDS: Final = (
     "transition_request.changes_requested",
     "transition_request.rejected",
     "transition_request.cancelled",
+    "transition_request.broke_glass",
+    "glass.broken",
     "comment.created",
     "policy.changed",
     "unreviewed_change",
@@ -99,10 +102,19 @@ def events_of(changes: Sequence[Change], other_files: Sequence[str], happening: 
     """The events that one commit on main stands for, in the order of its changes."""
     entered = _entered(changes)
     told = [event for change in changes for event in _told(change, entered, happening)]
+    if happening.trailers.break_glass:
+        told.insert(0, _glass_told(changes, happening))
     if other_files:
         listed = ", ".join(other_files[:5]) + (f" and {len(other_files) - 5} more" if len(other_files) > 5 else "")
         told.append(_event("policy.changed", "policy", f"changed {listed}", happening))
     return tuple(told)
+
+
+def _glass_told(changes: Sequence[Change], happening: Happening) -> Event:
+    """Gates or a freeze were passed over: the first thing that anybody should hear of the commit."""
+    models = tuple(dict.fromkeys(change.model for change in changes))
+    done = f"merged past the gates: {happening.trailers.break_glass}"
+    return _event("glass.broken", "main", done, happening, models=models, model=models[0] if len(models) == 1 else "")
 
 
 def _entered(changes: Sequence[Change]) -> dict[tuple[str, str], int]:
@@ -150,6 +162,11 @@ def _told(change: Change, entered: Mapping[tuple[str, str], int], h: Happening) 
             yield _stage_told(change, entered, h)
         case AliasMoved(alias=alias, was=was_number, now=now_number):
             yield _alias_told(name, alias, was_number, now_number, h)
+        case EvidenceChanged(version=number, name=what, now=now):
+            ref = f"{name}/{number}"
+            done = f"attached evidence {what} to {ref}" if now else f"took evidence {what} off {ref}"
+            kind = "model_version.updated"
+            yield _event(kind, f"{ref} evidence.{what}", done, h, model=name, version=number)
         case FactChanged() | DescriptionChanged() | TagSet() | TagDeleted():
             yield _field_told(change, h)
         case _:
@@ -224,6 +241,9 @@ def request_event(
         case Reviewed():
             kind, done = "transition_request.changes_requested", f"asked for changes in {ref}: {request.title}"
             said = step.body
+        case BrokeGlass():
+            kind, said = "transition_request.broke_glass", step.reason
+            done = f"broke the glass of {ref}: {request.title}"
         case Commented():
             kind, done, said = "comment.created", f"commented on {ref}: {request.title}", step.body
         case Closed():

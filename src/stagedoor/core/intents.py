@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from stagedoor.core.diff import in_order
 from stagedoor.core.layout import checked_folder, checked_name, model_path, twin_key
 from stagedoor.core.policy import RegistrySpec, Stage
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import ARCHIVED, MAX_NUMBER, MAX_TEXT, Created, RegisteredModel, Version
+from stagedoor.core.spec import ARCHIVED, MAX_NUMBER, MAX_TEXT, Created, Evidence, RegisteredModel, Version
 from stagedoor.errors import AlreadyExists, BadInput, InvalidState
 
 # MLflow's rules for an alias, and what would read as a version: https://mlflow.org/docs/latest/ml/model-registry/
@@ -67,6 +68,24 @@ class DeleteTag:
     model: str
     version: int | None
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachEvidence:
+    """Evidence for a version, in place of what it had under that name."""
+
+    model: str
+    version: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class DetachEvidence:
+    """Evidence off a version. One that is not there is no fault."""
+
+    model: str
+    version: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +148,8 @@ Intent = (
     | Describe
     | SetTag
     | DeleteTag
+    | AttachEvidence
+    | DetachEvidence
     | SetAlias
     | DeleteAlias
     | RenameModel
@@ -162,6 +183,10 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
         case DeleteTag(model, number, key):
             tags = {k: v for k, v in _tags(registry, model, number).items() if k != key}
             return _change(registry, model, number, tags=tags)
+        case AttachEvidence(model, number, evidence):
+            return _evidence(registry, model, number, _named(evidence).name, evidence)
+        case DetachEvidence(model, number, name):
+            return _evidence(registry, model, number, name, None)
         case SetAlias(model, alias, number):
             registry.version(model, number)
             aliases = {**registry.model(model).aliases, checked_alias(alias, spec): number}
@@ -296,7 +321,19 @@ def _transition(intent: Transition, registry: Registry, spec: RegistrySpec) -> R
     return _update_version(registry, intent.model, intent.version, stage=stage)
 
 
-# --- tags and aliases -----------------------------------------------------------------------------------------------
+# --- evidence, tags and aliases ---------------------------------------------------------------------------------------
+
+
+def _evidence(registry: Registry, model: str, number: int, name: str, now: Evidence | None) -> Registry:
+    kept = [one for one in registry.version(model, number).evidence if one.name != name]
+    return _update_version(registry, model, number, evidence=in_order([*kept, now] if now else kept))
+
+
+def _named(evidence: Evidence) -> Evidence:
+    """The evidence, or `BadInput`: its name is a key in expressions and a file name in an archive."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", evidence.name):
+        raise BadInput(f"{evidence.name[:80]!r} is no name for evidence", fix="use up to 100 letters, digits and _ . -")
+    return evidence
 
 
 def _tags(registry: Registry, name: str, number: int | None) -> Mapping[str, str]:

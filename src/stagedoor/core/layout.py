@@ -13,6 +13,10 @@ SPEC_FOLDER: Final = "registry_spec"
 MODELS: Final = f"{SPEC_FOLDER}/models/"
 REGISTRY_FILE: Final = f"{SPEC_FOLDER}/registry.yaml"
 PEOPLE_FILE: Final = f"{SPEC_FOLDER}/people.yaml"
+QUARANTINE_FILE: Final = f"{SPEC_FOLDER}/quarantine.yaml"
+WAIVERS: Final = f"{SPEC_FOLDER}/waivers/"
+EVIDENCE: Final = f"{SPEC_FOLDER}/evidence/"
+SIGNERS_FILE: Final = f"{SPEC_FOLDER}/allowed_signers"
 TEMPLATES: Final = f"{SPEC_FOLDER}/templates/"
 SCHEMAS: Final = f"{SPEC_FOLDER}/schemas/"
 
@@ -103,6 +107,17 @@ def checked_folder(folder: str) -> str:
             f"{folder!r} is no folder for a model", fix="use letters, digits, - and _, with / between folders"
         )
     return "/".join(parts)
+
+
+def evidence_path(digest: str) -> str:
+    """Where a file of evidence stands: under its digest, so that nobody can change it or need to."""
+    hex_ = digest.removeprefix("sha256:")
+    return f"{EVIDENCE}{hex_[:2]}/{hex_}"
+
+
+def is_waiver_path(path: str) -> bool:
+    """Whether a path from the registry's root is a waiver's."""
+    return path.startswith(WAIVERS) and path.endswith(".yaml")
 
 
 def is_model_path(path: str) -> bool:

@@ -17,6 +17,7 @@ from stagedoor.core.diff import (
     VersionCreated,
     VersionDeleted,
 )
+from stagedoor.core.gates import GateRuling
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, RegisteredModel
 
@@ -78,6 +79,7 @@ class Plan:
     problems: tuple[Problem, ...]
     verdict: Verdict | None
     conflicts: tuple[str, ...] = ()
+    gates: tuple[GateRuling, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -10,6 +10,7 @@ from stagedoor.core.diff import (
     AliasMoved,
     Change,
     DescriptionChanged,
+    EvidenceChanged,
     FactChanged,
     ModelCreated,
     ModelDeleted,
@@ -25,7 +26,7 @@ from stagedoor.core.diff import (
 )
 from stagedoor.core.intents import next_number
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import RegisteredModel
+from stagedoor.core.spec import RegisteredModel, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,8 @@ def _said(value: object) -> str:
 
 _GONE = object()
 
-_OfAField = (
-    AliasMoved | ModelRenamed | ModelFactChanged | StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted
-)
+_OfVersion = StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted | EvidenceChanged
+_OfAField = AliasMoved | ModelRenamed | ModelFactChanged | _OfVersion
 
 
 def _field(change: _OfAField, model: RegisteredModel) -> tuple[str, object, tuple[object, object]]:
@@ -195,9 +195,7 @@ def _field(change: _OfAField, model: RegisteredModel) -> tuple[str, object, tupl
             return _field_below(change, model)
 
 
-def _field_below(
-    change: StageMoved | FactChanged | DescriptionChanged | TagSet | TagDeleted, model: RegisteredModel
-) -> tuple[str, object, tuple[object, object]]:
+def _field_below(change: _OfVersion, model: RegisteredModel) -> tuple[str, object, tuple[object, object]]:
     place = model if change.version is None else model.version(change.version)
     name = change.model if change.version is None else f"{change.model}/{change.version}"
     if place is None:
@@ -213,6 +211,10 @@ def _field_below(
             return f"the tag {change.key} of {name}", place.tags.get(change.key), (change.was, change.now)
         case TagDeleted():
             return f"the tag {change.key} of {name}", place.tags.get(change.key), (change.was, None)
+        case EvidenceChanged():
+            held = place.evidence if isinstance(place, Version) else ()
+            found = next((one for one in held if one.name == change.name), None)
+            return f"the evidence {change.name} of {name}", found, (change.was, change.now)
         case _:
             assert_never(change)
 

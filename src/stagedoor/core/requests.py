@@ -52,6 +52,16 @@ class Reviewed(_Step):
     verdict: Literal["approved", "changes_requested"]
     head: Oid
     body: Text = ""
+    # the approval as a signed tag object of git, if it is signed
+    tag: Text = ""
+
+
+class BrokeGlass(_Step):
+    """An emergency: gates and freezes shall not hold the request back, if two owners vouch for it from here on."""
+
+    step: Literal["broke_glass"] = "broke_glass"
+    head: Oid
+    reason: str
 
 
 class Commented(_Step):
@@ -78,7 +88,7 @@ class MergedStep(_Step):
     commit: Oid
 
 
-Step = Opened | Pushed | Reviewed | Commented | Closed | MergedStep
+Step = Opened | Pushed | Reviewed | BrokeGlass | Commented | Closed | MergedStep
 _READER: TypeAdapter[Step] = TypeAdapter(Annotated[Step, Field(discriminator="step")])
 
 
@@ -138,6 +148,21 @@ class Request:
         return tuple(newest.values())
 
     @property
+    def broken(self) -> BrokeGlass | None:
+        """The newest step that broke the glass, if it was for the head of now: a push puts the glass back."""
+        found = [step for step in self.steps if isinstance(step, BrokeGlass)]
+        return found[-1] if found and found[-1].head == self.head else None
+
+    @property
+    def counted_reviews(self) -> tuple[Reviewed, ...]:
+        """The reviews that may count: with broken glass, those of people who knew that it is."""
+        broken = self.broken
+        if broken is None:
+            return self.reviews
+        known = self.steps[self.steps.index(broken) :]
+        return tuple(review for review in self.reviews if review in known or review.verdict == "changes_requested")
+
+    @property
     def comments(self) -> tuple[Commented, ...]:
         """What was said, oldest first."""
         return tuple(step for step in self.steps if isinstance(step, Commented))
@@ -157,7 +182,7 @@ def fold(number: int, steps: Iterable[Step]) -> Request:
 
 def _after(request: Request, step: Step) -> Request:
     match step:
-        case Opened() | Reviewed() | Commented():
+        case Opened() | Reviewed() | BrokeGlass() | Commented():
             return request
         case Pushed():
             return replace(request, base=step.base, head=step.head, pushed_by=step.by)

@@ -29,6 +29,7 @@ class Trailers:
     requested_by: str = ""
     approved_by: tuple[Approval, ...] = ()
     comment: str = ""
+    break_glass: str = ""
 
 
 def message(subject: str, body: str, trailers: Trailers) -> str:
@@ -49,6 +50,8 @@ def _trailer_lines(trailers: Trailers) -> Iterable[str]:
         yield f"Requested-by: {_one_line(trailers.requested_by)}"
     for approval in trailers.approved_by:
         yield f"Approved-by: {_one_line(approval.by)} ({approval.head})"
+    if reason := _one_line(trailers.break_glass):
+        yield f"Break-glass: {reason}"
     if comment := _one_line(trailers.comment):
         yield f"Comment: {comment}"
 
@@ -70,6 +73,7 @@ def parse(text: str) -> Trailers:
         requested_by=next(iter(_values(found, "Requested-by")), ""),
         approved_by=tuple(Approval(*match.groups()) for match in approvals if match),
         comment=next(iter(_values(found, "Comment")), ""),
+        break_glass=next(iter(_values(found, "Break-glass")), ""),
     )
 
 

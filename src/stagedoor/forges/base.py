@@ -83,8 +83,13 @@ class Forge(Protocol):
         head: str,
         by: Actor,
         at: datetime,
+        tag: str = "",
     ) -> Request:
-        """A review of `head`, which has to be the request's head still."""
+        """A review of `head`, which has to be the request's head still; `tag` is it as a signed tag object."""
+        ...
+
+    def break_glass(self, number: int, reason: str, *, head: str, by: Actor, at: datetime) -> Request:
+        """The request is an emergency from here on, as long as `head` is its head."""
         ...
 
     def comment(self, number: int, body: str, *, by: Actor, at: datetime) -> Request:

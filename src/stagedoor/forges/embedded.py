@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from stagedoor.core.requests import (
+    BrokeGlass,
     Closed,
     Commented,
     MergedStep,
@@ -145,9 +146,12 @@ class EmbeddedForge:
         head: str,
         by: Actor,
         at: datetime,
+        tag: str = "",
     ) -> Request:
-        """A review of `head`, which has to be the request's head still."""
-        step = Reviewed(at=at, by=by.email, identity=by.identity, verdict=verdict, head=head, body=_checked(body))
+        """A review of `head`, which has to be the request's head still; `tag` is it as a signed tag object."""
+        step = Reviewed(
+            at=at, by=by.email, identity=by.identity, verdict=verdict, head=head, body=_checked(body), tag=_checked(tag)
+        )
 
         def updates(request: Request) -> tuple[RefUpdate, ...]:
             _require_open(request)
@@ -155,6 +159,19 @@ class EmbeddedForge:
             return ()
 
         return self._append(number, step, by, f"{verdict.replace('_', ' ')} {head[:10]}", updates)
+
+    def break_glass(self, number: int, reason: str, *, head: str, by: Actor, at: datetime) -> Request:
+        """The request is an emergency from here on, as long as `head` is its head."""
+        if not reason.strip():
+            raise BadInput("an emergency has a reason", fix=f"stagedoor break-glass {number} -m REASON")
+        step = BrokeGlass(at=at, by=by.email, identity=by.identity, head=head, reason=_checked(reason))
+
+        def updates(request: Request) -> tuple[RefUpdate, ...]:
+            _require_open(request)
+            _require_head(request, head)
+            return ()
+
+        return self._append(number, step, by, "broke the glass", updates)
 
     def comment(self, number: int, body: str, *, by: Actor, at: datetime) -> Request:
         """Something said on the request, open or not."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
+from hashlib import sha256
 
-from stagedoor.core.approval import Verdict, judge, needs
+from stagedoor.core.approval import Verdict, judge, needs, with_broken_glass
 from stagedoor.core.checks import Facts, Place, Problem, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS
-from stagedoor.core.diff import Change, diff
-from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE, is_model_path
+from stagedoor.core.diff import Change, EvidenceChanged, ModelCreated, VersionCreated, diff
+from stagedoor.core.gates import Ask, Broken, entries, kept, regressions, rulings
+from stagedoor.core.layout import PEOPLE_FILE, QUARANTINE_FILE, REGISTRY_FILE, evidence_path, is_model_path
 from stagedoor.core.plan import Plan, model_plans, plan_hash
-from stagedoor.core.policy import RegistrySpec
-from stagedoor.core.reading import formatted, text_of
+from stagedoor.core.policy import RegistrySpec, Waiver
+from stagedoor.core.reading import formatted, read_as, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import People, RegisteredModel
+from stagedoor.core.spec import Evidence, People, RegisteredModel
 from stagedoor.core.text import Document, read
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import FileChange
+from stagedoor.workflows.circumstances import circumstances
 from stagedoor.workflows.merges import merged_tree
 from stagedoor.workflows.snapshots import Snapshot, odd_entries, root_of
 from stagedoor.workflows.world import World
@@ -35,6 +39,7 @@ class Asked:
     head: str
     reviews: tuple[Reviewed, ...] = ()
     pushers: frozenset[str] = frozenset()
+    broken: Broken | None = None
 
 
 def file_changes(base: Snapshot, head: Snapshot) -> tuple[FileChange, ...]:
@@ -52,14 +57,16 @@ def file_changes(base: Snapshot, head: Snapshot) -> tuple[FileChange, ...]:
 
 
 def plan(
+    world: World,
     base: Snapshot,
     head: Snapshot,
     asked: Asked | None = None,
     *,
     all_models: bool = False,
     conflicts: tuple[str, ...] = (),
+    at: datetime | None = None,
 ) -> Plan:
-    """What `head` would do to `base`, judged by the policy of `base`.
+    """What `head` would do to `base`, judged by the policy of `base`, at a time (default: now).
 
     With `all_models` every file of the head is checked, not only what the change touches.
     """
@@ -72,8 +79,15 @@ def plan(
     before, _ = _models(base, models)
     after, faults = _models(head, models)
     changes = diff(before, after)
-    others = tuple(change.path for change in files if not _is_model_of(root, change.path))
+    pinned = {root + path for path in _pinned(changes)}
+    others = tuple(c.path for c in files if not _is_model_of(root, c.path) and c.path not in pinned)
     verdict = _verdict(base, changes, others, asked, root)
+    here = circumstances(world, base, head, ask=_ask(world, asked), broken=asked.broken if asked else None, at=at)
+    policy = base.spec if base.commit else head.spec
+    said = (
+        *rulings(entries(changes, before, after), policy, here),
+        *regressions(kept(changes, before, after), policy, here),
+    )
     facts = _facts(base, head, before, after, faults, touched, verdict, all_models=all_models)
     return Plan(
         base=base.commit,
@@ -83,10 +97,31 @@ def plan(
         title=asked.title if asked else "",
         models=model_plans(changes, before, after),
         files=others,
-        problems=run(ALL_CHECKS, facts, _locator(head)),
+        problems=run(ALL_CHECKS, replace(facts, rulings=said, now=here.now), _locator(head)),
         verdict=verdict,
         conflicts=conflicts,
+        gates=said,
     )
+
+
+def _pinned(changes: Iterable[Change]) -> Iterator[str]:
+    """The files of evidence that a change pins: they came with the model's file, and cannot say anything else."""
+    for change in changes:
+        match change:
+            case EvidenceChanged(now=Evidence() as now):
+                yield evidence_path(now.digest)
+            case VersionCreated(content=content):
+                yield from (evidence_path(one.digest) for one in content.evidence)
+            case ModelCreated(content=model):
+                yield from (evidence_path(one.digest) for version in model.versions for one in version.evidence)
+            case _:
+                pass
+
+
+def _ask(world: World, asked: Asked | None) -> Ask:
+    if asked is None:
+        return Ask(author=world.actor_email or "")
+    return Ask(asked.number or 0, asked.title, asked.author)
 
 
 def _oid(entry: object) -> str:
@@ -114,8 +149,9 @@ def _verdict(
 ) -> Verdict | None:
     if asked is None:
         return None
+    asks = needs(changes, others, base.spec, root)
     return judge(
-        needs(changes, others, base.spec, root),
+        with_broken_glass(asks) if asked.broken else asks,
         asked.reviews,
         head=asked.head,
         author=asked.author,
@@ -139,6 +175,7 @@ def _facts(
 ) -> Facts:
     changes = diff(before, after)
     policy_faults, spec, people = _proposed(head)
+    waivers, more_faults = _waivers(head, None if all_models else touched)
     looked_at = tuple(p for p in (head.registry.models if all_models else touched) if is_model_path(p))
     if all_models:
         faults = head.unreadable()
@@ -160,12 +197,29 @@ def _facts(
         proposed_spec=spec,
         proposed_people=people,
         proposed_owners=head.owners if not policy_faults else None,
-        unreadable=(*faults, *policy_faults),
+        unreadable=(*faults, *policy_faults, *more_faults),
         odd={path: what for path, what in odd.items() if looks_at(path)},
-        uncanonical=_uncanonical(head, (*after.models, *(p for p in (REGISTRY_FILE, PEOPLE_FILE) if looks_at(p)))),
+        uncanonical=_uncanonical(
+            head,
+            (*after.models, *waivers, *(p for p in (REGISTRY_FILE, PEOPLE_FILE, QUARANTINE_FILE) if looks_at(p))),
+        ),
         verdict=verdict,
+        waivers=waivers,
+        files_of_evidence=_evidence_of(head, after),
         root=root_of(base.repository),
     )
+
+
+def _evidence_of(head: Snapshot, models: Registry) -> dict[str, str | None]:
+    """For every piece of evidence in these models, the digest of the file that stands in its place."""
+    found: dict[str, str | None] = {}
+    for model in models.models.values():
+        for version in model.versions:
+            for one in version.evidence:
+                path = evidence_path(one.digest)
+                is_there = path in head.files and head.files[path].is_file
+                found[one.digest] = f"sha256:{sha256(head.raw(path)).hexdigest()}" if is_there else None
+    return found
 
 
 def _proposed(head: Snapshot) -> tuple[tuple[BadSpec, ...], RegistrySpec | None, People | None]:
@@ -181,6 +235,24 @@ def _proposed(head: Snapshot) -> tuple[tuple[BadSpec, ...], RegistrySpec | None,
     except BadSpec as error:
         faults.append(error)
     return tuple(faults), spec, people
+
+
+def _waivers(head: Snapshot, only: tuple[str, ...] | None) -> tuple[dict[str, Waiver], tuple[BadSpec, ...]]:
+    """The proposed waivers, all or those of the files named, and what does not read among them and the quarantine."""
+    found: dict[str, Waiver] = {}
+    faults: list[BadSpec] = []
+    for path in head.waiver_paths:
+        if only is not None and path not in only:
+            continue
+        try:
+            found[path] = read_as(Waiver, head.raw(path), path)
+        except BadSpec as error:
+            faults.append(error)
+    try:
+        _ = head.quarantine
+    except BadSpec as error:
+        faults.append(error)
+    return found, tuple(faults)
 
 
 def _uncanonical(head: Snapshot, paths: Iterable[str]) -> tuple[str, ...]:
@@ -222,7 +294,7 @@ def _locator(head: Snapshot) -> Callable[[Place], tuple[int, int]]:
 def validate_all(world: World, rev: str | None = None) -> tuple[Problem, ...]:
     """Every check on every file of a commit, or of main: is the registry in order as it stands?"""
     head = world.snapshot(world.repository.resolve(rev) if rev else None)
-    return plan(head, head, all_models=True).problems
+    return plan(world, head, head, all_models=True).problems
 
 
 def plan_between(world: World, base: str, head: str) -> Plan:
@@ -230,6 +302,6 @@ def plan_between(world: World, base: str, head: str) -> Plan:
     repository = world.repository
     old, new = repository.resolve(base), repository.resolve(head)
     if repository.is_ancestor(old, new):
-        return plan(world.snapshot(old), world.snapshot(new))
+        return plan(world, world.snapshot(old), world.snapshot(new))
     result = merged_tree(world, old, new)
-    return plan(world.snapshot(old), world.snapshot(result.tree), conflicts=result.conflicts)
+    return plan(world, world.snapshot(old), world.snapshot(result.tree), conflicts=result.conflicts)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER, is_model_path
+from stagedoor.core.layout import (
+    MODELS,
+    PEOPLE_FILE,
+    QUARANTINE_FILE,
+    REGISTRY_FILE,
+    SIGNERS_FILE,
+    SPEC_FOLDER,
+    is_model_path,
+    is_waiver_path,
+)
 from stagedoor.core.owners import LOCATIONS, OwnersFile
 from stagedoor.core.owners import parse as parse_owners
-from stagedoor.core.policy import RegistrySpec
+from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.reading import read_as
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People, RegisteredModel, Value
@@ -72,6 +82,30 @@ class Snapshot:
     def people(self) -> People:
         """Who stands behind the owners at this commit."""
         return self._file(People, PEOPLE_FILE)
+
+    @cached_property
+    def waivers(self) -> Mapping[str, Waiver]:
+        """The waivers by their files. One that does not read waives nothing."""
+        found: dict[str, Waiver] = {}
+        for path in self.waiver_paths:
+            with suppress(BadSpec):
+                found[path] = self._file(Waiver, path)
+        return found
+
+    @property
+    def waiver_paths(self) -> tuple[str, ...]:
+        """The files of waivers, sorted."""
+        return tuple(sorted(path for path in self.files if is_waiver_path(path)))
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """The artifacts that are bad for good."""
+        return self._file(Quarantine, QUARANTINE_FILE) if QUARANTINE_FILE in self.files else Quarantine()
+
+    @cached_property
+    def signers(self) -> bytes | None:
+        """The keys that approvals may be signed with, as `ssh-keygen` reads them; None where there is no such file."""
+        return self.raw(SIGNERS_FILE) if SIGNERS_FILE in self.files and self.files[SIGNERS_FILE].is_file else None
 
     @cached_property
     def owners_entry(self) -> tuple[str, Entry] | None:
@@ -147,9 +181,10 @@ class Snapshot:
 
     @property
     def policy_blobs(self) -> tuple[str, ...]:
-        """What decides who may and what must hold: registry.yaml, people.yaml, CODEOWNERS."""
+        """What decides who may and what must hold: registry.yaml, people.yaml, CODEOWNERS, and what is beside them."""
         owners = self.owners_entry[1].oid if self.owners_entry else ""
-        return self.blob_of(REGISTRY_FILE), self.blob_of(PEOPLE_FILE), owners
+        more = [path for path in (QUARANTINE_FILE, SIGNERS_FILE, *self.waiver_paths) if path in self.files]
+        return self.blob_of(REGISTRY_FILE), self.blob_of(PEOPLE_FILE), owners, *map(self.blob_of, more)
 
     def _file(self, kind: type[V], path: str) -> V:
         if path not in self.files:

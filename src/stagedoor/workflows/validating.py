@@ -35,7 +35,7 @@ def validate_files(world: World, paths: Sequence[Path]) -> tuple[Problem, ...]:
             files[_inside(file, top)] = _bytes(file)
     if any(path.resolve() == spec.resolve() for path in paths):
         files |= {root + path: None for path in base.files if not (top / root / path).exists()}
-    made = plan(base, with_files(base, files))
+    made = plan(world, base, with_files(base, files))
     return tuple(problem for problem in made.problems if not problem.path or problem.path in files)
 
 

@@ -71,6 +71,13 @@ class World:
         checked_email(email)
         return Actor(email, self._name_of(email, identity))
 
+    @property
+    def actor_email(self) -> str | None:
+        """The address of who is doing this, as far as anybody said."""
+        if self.actor_override is not None:
+            return self.actor_override.email
+        return self.claimed_email or (identity[1] if (identity := self.repository.identity()) else None)
+
     def _name_of(self, email: str, identity: tuple[str, str] | None) -> str:
         if identity and identity[1].lower() == email.lower():
             return identity[0]

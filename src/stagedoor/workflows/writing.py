@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stagedoor.core.approval import entitled, holders_of, needs
 from stagedoor.core.diff import Change
+from stagedoor.core.gates import Broken
 from stagedoor.core.intents import Intent, perform
 from stagedoor.core.plan import Plan
 from stagedoor.core.registry import Registry
@@ -71,7 +72,7 @@ def write(
         return amend(world, lane.into, intents, subject, dry_run=lane.dry_run)
     if lane.dry_run:
         base = world.snapshot()
-        return Outcome(plan(base, proposed(base, intents)))
+        return Outcome(plan(world, base, proposed(base, intents)))
 
     def once() -> Outcome:
         return _write_once(world, intents, subject, comment, instead)
@@ -83,7 +84,7 @@ def _write_once(world: World, intents: Sequence[Intent], subject: Subject, comme
     """Look at the newest main, decide, act. `Raced` when somebody was faster."""
     base = world.snapshot()
     head = proposed(base, intents)
-    planned = plan(base, head)
+    planned = plan(world, base, head)
     if planned.is_empty:
         return Outcome(planned)
     _require_entitled(world, base, head, planned, instead)
@@ -141,19 +142,28 @@ def propose(
     base = world.snapshot()
     head = proposed(base, intents)
     title = _said(subject, head)
-    planned = plan(base, head, Asked(None, title, world.actor.email, ""))
+    planned = plan(world, base, head, Asked(None, title, world.actor.email, ""))
     if planned.is_empty:
         raise InvalidState("nothing would change", fix="look at what is there: stagedoor show")
     if dry_run:
         return Outcome(planned)
     commit = _head_commit(world, base, head, title)
     request = world.forge.open(title, comment, base=base.commit, head=commit, by=world.actor, at=world.now())
-    return Outcome(plan(base, world.snapshot(commit), asked_of(request)), request=request)
+    return Outcome(_planned(world, request), request=request)
 
 
 def asked_of(request: Request) -> Asked:
-    """A request, as a plan wants to know it."""
-    return Asked(request.number, request.title, request.author, request.head, request.reviews, request.authors)
+    """A request, as a plan wants to know it. With broken glass, only what was said since counts."""
+    broken = request.broken
+    return Asked(
+        request.number, request.title, request.author, request.head, request.counted_reviews, request.authors,
+        broken=Broken(broken.by, broken.reason) if broken else None,
+    )  # fmt: skip
+
+
+def _planned(world: World, request: Request) -> Plan:
+    """A request, planned on the base that it was made for."""
+    return plan(world, world.snapshot(request.base), world.snapshot(request.head), asked_of(request))
 
 
 def _head_commit(world: World, base: Snapshot, head: Snapshot, subject: str, above: tuple[str, ...] = ()) -> str:
@@ -167,7 +177,7 @@ def _head_commit(world: World, base: Snapshot, head: Snapshot, subject: str, abo
 def owns_some_of(world: World, request: Request) -> bool:
     """Whether the actor owns anything that the request needs an agreement for."""
     policy = world.snapshot()
-    made = plan(world.snapshot(request.base), world.snapshot(request.head), asked_of(request))
+    made = _planned(world, request)
     needed = made.verdict.rulings if made.verdict else ()
     who = world.actor.email.lower()
     return any(who in holders_of(ruling.need, policy.owners, policy.people) for ruling in needed)
@@ -191,16 +201,16 @@ def amend(world: World, number: int, intents: Sequence[Intent], subject: Subject
     policy = world.snapshot()
     base = world.snapshot(request.head)
     head = with_files(base, texts(base, perform(intents, base.registry, policy.spec)))
-    if not head.proposed or plan(base, head).is_empty:
+    if not head.proposed or plan(world, base, head).is_empty:
         raise InvalidState(f"nothing would change in request {number}")
     if dry_run:
-        return Outcome(plan(base, head))
+        return Outcome(plan(world, base, head))
     title = _said(subject, head)
     commit = _head_commit(world, base, head, title)
     updated = world.forge.push(
         number, base=request.base, head=commit, why=title, expected=request.head, by=world.actor, at=world.now()
     )
-    return Outcome(plan(world.snapshot(request.base), world.snapshot(commit), asked_of(updated)), request=updated)
+    return Outcome(_planned(world, updated), request=updated)
 
 
 def open_revision(world: World, rev: str, title: str, body: str, *, dry_run: bool = False) -> Outcome:
@@ -213,8 +223,8 @@ def open_revision(world: World, rev: str, title: str, body: str, *, dry_run: boo
     if base == head:
         raise InvalidState(f"{rev} is in {repository.branch} already", fix="commit the change to a branch first")
     subject = title or repository.commit_info(head).message.partition("\n")[0]
-    planned = plan(world.snapshot(base), world.snapshot(head), Asked(None, subject, world.actor.email, head))
+    planned = plan(world, world.snapshot(base), world.snapshot(head), Asked(None, subject, world.actor.email, head))
     if dry_run:
         return Outcome(planned)
     request = world.forge.open(subject, body, base=base, head=head, by=world.actor, at=world.now())
-    return Outcome(plan(world.snapshot(base), world.snapshot(head), asked_of(request)), request=request)
+    return Outcome(_planned(world, request), request=request)

@@ -142,7 +142,7 @@ def test_a_pull_request_shows_the_same_in_markdown() -> None:
 def test_scripts_get_the_same_as_json() -> None:
     data = json.loads(json.dumps(plans.data(REPRESENTATIVE)))
     assert list(data) == [
-        "request", "title", "base", "head", "hash", "counts", "models", "files", "conflicts", "problems",
+        "request", "title", "base", "head", "hash", "counts", "models", "files", "conflicts", "gates", "problems",
         "approvals", "waiting_for",
     ]  # fmt: skip
     assert data["counts"]["to archive"] == 1

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "request-changes": ("requests", "Ask for changes in a request."),
     "reject": ("requests", "Reject a request, as an owner of what it touches."),
     "cancel": ("requests", "Cancel a request that you opened."),
+    "break-glass": ("requests", "Ask for a request to pass gates and freezes in an emergency."),
     "comment": ("requests", "Comment on a request or on a version."),
     "update": ("requests", "Bring a request onto the newest main."),
     "merge": ("requests", "Merge an approved request."),

@@ -9,7 +9,7 @@ from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, echo_lines, echo_outcome, json_option, rehearsal_option, table
 from stagedoor.core.checks import Problem
 from stagedoor.core.plan import Plan
-from stagedoor.core.requests import Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed
+from stagedoor.core.requests import BrokeGlass, Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed
 from stagedoor.core.views import plans, problems
 from stagedoor.core.views.plain import visible
 from stagedoor.errors import BadInput, ChecksFailed
@@ -107,6 +107,8 @@ def _step_line(request: Request, step: object) -> str:
             dead = "" if step.head == request.head else " (of an older head)"
             verdict = "approved" if step.verdict == "approved" else "asked for changes"
             return f"{step.at:%Y-%m-%d %H:%M} {visible(step.by)} {verdict}{dead}{_said(step.body)}"
+        case BrokeGlass():
+            return f"{step.at:%Y-%m-%d %H:%M} {visible(step.by)} broke the glass: {visible(step.reason)}"
         case Commented():
             return f"{step.at:%Y-%m-%d %H:%M} {visible(step.by)} said: {visible(step.body)}"
         case Pushed():
@@ -393,6 +395,33 @@ def cancel(door: Door, number: int, body: str, dry_run: bool, as_json: bool) -> 
         _rehearsed(world, made, f"cancel request {number}", as_json)
         return
     echo_json(made) if as_json else click.echo(f"Cancelled request {number}.")
+
+
+@click.command("break-glass")
+@click.argument("number", type=int, metavar="N", shell_complete=complete_request)
+@click.option("-m", "--comment", "reason", required=True, metavar="TEXT", help="What the emergency is.")
+@rehearsal_option
+@json_option
+@click.pass_obj
+def break_glass(door: Door, number: int, reason: str, dry_run: bool, as_json: bool) -> None:
+    """Ask for a request to pass gates and freezes in an emergency.
+
+    Two owners have to approve it from here on, knowing that. CODEOWNERS, the quarantine and every other check still
+    hold. The reason stands in the merge, and everybody who listens is told.
+
+    \b
+    stagedoor break-glass 7 -m "Production answers with NaN; version 3 is what ran last week"
+    """
+    world = door.rehearsed(dry_run)
+    made = reviewing.break_glass(world, number, reason)
+    if dry_run:
+        _rehearsed(world, made, f"break the glass of request {number}", as_json)
+        return
+    if as_json:
+        echo_json(made)
+        return
+    click.echo(f"Broke the glass of request {number}. Two owners have to approve it now.")
+    _next(reviewing.standing(world, number))
 
 
 @click.command()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from stagedoor.core.approval import Verdict
 from stagedoor.core.diff import Change
+from stagedoor.core.gates import GateRuling
 from stagedoor.core.owners import OwnersFile
-from stagedoor.core.policy import RegistrySpec
+from stagedoor.core.policy import RegistrySpec, Waiver
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People
 from stagedoor.errors import BadSpec
@@ -76,6 +78,10 @@ class Facts:
     odd: Mapping[str, str] = field(default_factory=dict)
     uncanonical: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    rulings: tuple[GateRuling, ...] = ()
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
+    files_of_evidence: Mapping[str, str | None] = field(default_factory=dict)
+    now: datetime | None = None
     root: str = ""
 
 

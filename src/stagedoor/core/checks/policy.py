@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from stagedoor.core.checks.base import Facts, Finding, Severity, check
+from stagedoor.core.checks.base import Facts, Finding, Place, Severity, check
 from stagedoor.core.checks.versions import version_place
-from stagedoor.core.diff import ModelCreated, StageMoved, VersionCreated
-from stagedoor.core.gates import gates_for, missing
+from stagedoor.core.gates import GateRuling
+from stagedoor.core.gates.expressions import fault_of
+from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.owners import Fault, FaultKind
 from stagedoor.core.owners import problems as lint
 
@@ -62,42 +63,21 @@ def owners_exist(facts: Facts) -> Iterator[Finding]:
 
 @check("SD403", "a version meets the gates of its stage")
 def gates_are_met(facts: Facts) -> Iterator[Finding]:
-    """A gate asks for evidence before the change happens: a description, a metric, the run, the data."""
-    for path, name, number, now in _entries(facts):
-        model = facts.after.models.get(path)
-        version = model.version(number) if model else None
-        if model is None or version is None:
-            continue
-        for gate in gates_for(facts.spec.gates, name, now):
-            if lacking := missing(gate, model, version):
-                what = f"gate {gate.name}: {name}/{number} has no {', '.join(lacking)}"
-                place = version_place(facts.after, path, number)
-                yield Finding(f"{what}; {gate.reason}" if gate.reason else what, place, _cure(name, number, lacking))
+    """A gate asks for evidence before the change happens: a description, a metric, the run, the data, time in Staging.
+    What it asks of the version itself has to stay so while the version is in the stage."""
+    for ruling in facts.rulings:
+        if ruling.kind == "gate":
+            yield from _unmet(facts, ruling)
 
 
-def _entries(facts: Facts) -> Iterator[tuple[str, str, int, str]]:
-    """Every version that comes into a stage: path, model, number, stage."""
-    for change in facts.changes:
-        match change:
-            case StageMoved():
-                yield change.path, change.model, change.version, change.now
-            case VersionCreated(content=content):
-                yield change.path, change.model, change.version, content.stage
-            case ModelCreated(content=model):
-                yield from ((change.path, change.model, v.version, v.stage) for v in model.versions)
-            case _:
-                pass
-
-
-def _cure(name: str, number: int, lacking: tuple[str, ...]) -> str:
-    first = lacking[0]
-    ref = name if first.startswith("model.") else f"{name}/{number}"
-    field = first.removeprefix("model.")
-    if field == "description":
-        return f"stagedoor describe {ref} TEXT"
-    if field.startswith("tags."):
-        return f"stagedoor tag {ref} {field.removeprefix('tags.')}=VALUE"
-    return f"{field} is a fact of the version: register one that has it"
+def _unmet(facts: Facts, ruling: GateRuling) -> Iterator[Finding]:
+    place = version_place(facts.after, ruling.path, ruling.version)
+    for condition in ruling.conditions:
+        if not condition.holds:
+            said = f"{ruling.title}: {condition.said}"
+            more = "; ".join(part for part in (ruling.reason, ruling.waived) if part)
+            severity: Severity | None = "warning" if ruling.waived else None
+            yield Finding(f"{said}; {more}" if more else said, place, condition.cure, severity)
 
 
 @check("SD404", "the owners have agreed")
@@ -135,3 +115,44 @@ def stage_lines_name_something(facts: Facts) -> Iterator[Finding]:
 def production_is_guarded(facts: Facts) -> Iterator[Finding]:
     """A stage line for Staging alone leaves Production to everybody who owns the file, which is hardly ever meant."""
     yield from _lines(facts, FaultKind.OPEN_PRODUCTION)
+
+
+@check("SD409", "nothing moves in a freeze")
+def freezes_hold(facts: Facts) -> Iterator[Finding]:
+    """Over the holidays nobody is there to notice that a new version went wrong."""
+    for ruling in facts.rulings:
+        if ruling.kind == "freeze":
+            yield from _unmet(facts, ruling)
+
+
+@check("SD410", "what is in quarantine stays out")
+def quarantine_holds(facts: Facts) -> Iterator[Finding]:
+    """An artifact that was found to be bad is known by its digest, so that another name or number does not bring it
+    back."""
+    for ruling in facts.rulings:
+        if ruling.kind == "quarantine":
+            yield from _unmet(facts, ruling)
+
+
+@check("SD411", "a waiver waives something")
+def waivers_are_right(facts: Facts) -> Iterator[Finding]:
+    """A waiver for a gate or a model that is not there looks like a decision and is none; one that has ended can go."""
+    spec = facts.proposed_spec or facts.spec
+    names = {gate.name for gate in spec.gates}
+    for path, waiver in facts.waivers.items():
+        if waiver.gate not in names:
+            said = f"the waiver is for the gate {waiver.gate}, which is not there"
+            yield Finding(said, Place(path, ("gate",)), f"gates there are: {', '.join(sorted(names)) or 'none'}")
+        if facts.now is not None and facts.now >= waiver.expires:
+            said = f"the waiver ended on {waiver.expires:%Y-%m-%d %H:%M}"
+            yield Finding(said, Place(path, ("expires",)), "delete the file", severity="warning")
+
+
+@check("SD412", "an expression can be asked")
+def expressions_parse(facts: Facts) -> Iterator[Finding]:
+    """A gate whose expression does not parse would refuse everything, and nobody could say why."""
+    for index, gate in enumerate((facts.proposed_spec or facts.spec).gates):
+        for at, expression in enumerate(gate.expressions):
+            if fault := fault_of(expression):
+                place = Place(REGISTRY_FILE, ("gates", index, "expressions", at))
+                yield Finding(f"gate {gate.name}: {expression[:80]}: {fault}", place, "mend the expression")

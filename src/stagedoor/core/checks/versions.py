@@ -17,7 +17,7 @@ from stagedoor.core.diff import (
     VersionDeleted,
 )
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import ARCHIVED, NO_STAGE, Version
+from stagedoor.core.spec import ARCHIVED, NO_STAGE, Evidence, Version
 
 
 def version_place(after: Registry, path: str, number: int, *keys: str) -> Place:
@@ -132,3 +132,30 @@ def new_models_start_empty(facts: Facts) -> Iterator[Finding]:
                 what = f"{change.model}/{version.version} is new and in {version.stage} already"
                 place = version_place(facts.after, change.path, version.version, "stage")
                 yield Finding(what, place, "register it in None, then request the stage", severity="warning")
+
+
+@check("SD207", "evidence is what was pinned")
+def evidence_is_there(facts: Facts) -> Iterator[Finding]:
+    """A file of evidence is kept under its digest. One that is missing or says something else proves nothing, and two
+    of one name could be told apart by nobody."""
+    for path, model in facts.after.models.items():
+        for version in model.versions:
+            names = [one.name for one in version.evidence]
+            place = version_place(facts.after, path, version.version, "evidence")
+            if names != sorted(set(names)):
+                ref = f"{model.name}/{version.version}"
+                yield Finding(f"the evidence of {ref} is not in the order of its names, each once", place, "sort it")
+            for one in version.evidence:
+                yield from _pinned(facts, place, f"{model.name}/{version.version}", one)
+
+
+def _pinned(facts: Facts, place: Place, ref: str, one: Evidence) -> Iterator[Finding]:
+    if one.uri or one.digest not in facts.files_of_evidence:
+        return
+    found = facts.files_of_evidence[one.digest]
+    if found is None:
+        fix = f"stagedoor attach {ref} FILE --name {one.name}"
+        yield Finding(f"{ref}: the file of the evidence {one.name} is missing", place, fix)
+    elif found != one.digest:
+        said = f"{ref}: the file of the evidence {one.name} is not what was pinned: it has {found[:23]}…"
+        yield Finding(said, place, "put the file back as it was")

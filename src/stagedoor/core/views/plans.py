@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
 from stagedoor.core.approval import Ruling, Verdict
@@ -12,6 +12,7 @@ from stagedoor.core.diff import (
     AliasMoved,
     Change,
     DescriptionChanged,
+    EvidenceChanged,
     FactChanged,
     ModelCreated,
     ModelDeleted,
@@ -24,6 +25,7 @@ from stagedoor.core.diff import (
     VersionCreated,
     VersionDeleted,
 )
+from stagedoor.core.gates import GateRuling
 from stagedoor.core.plan import MetricDelta, ModelPlan, Move, Plan
 from stagedoor.core.spec import ARCHIVED
 from stagedoor.core.views.plain import jsonable, number, shortened, visible
@@ -70,6 +72,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.files:
         yield ""
     yield from (f"  ! {visible(conflict)}" for conflict in plan.conflicts)
+    yield from gate_lines(plan.gates)
     yield from _check_lines(plan.problems)
     if plan.verdict is not None:
         yield from verdict_lines(plan.verdict)
@@ -150,12 +153,37 @@ def said_of(change: Change) -> tuple[str, str]:
             return symbol, f"{_of(change.version)}tag {_name(change.key)}: {shortened(change.now, 60)}"
         case TagDeleted():
             return "-", f"{_of(change.version)}tag {_name(change.key)}"
+        case EvidenceChanged(now=None):
+            return "-", f"version {change.version}: evidence {_name(change.name)}"
+        case EvidenceChanged(now=now):
+            digest = now.digest[:19] if now else ""
+            symbol = "~" if change.was else "+"
+            return symbol, f"version {change.version}: evidence {_name(change.name)} ({digest}…)"
         case _:
             assert_never(change)
 
 
 def _of(version: int | None) -> str:
     return "" if version is None else f"version {version}: "
+
+
+def gate_lines(gates: Sequence[GateRuling]) -> Iterator[str]:
+    """Each gate that was asked, what it asks for, and how that stands."""
+    if gates:
+        yield "Gates"
+        for ruling in gates:
+            mark = "x" if ruling.holds else "~" if ruling.waived else " "
+            move = f"{_name(ruling.model)}/{ruling.version} → {_name(ruling.stage)}"
+            yield f"  [{mark}] {visible(ruling.title)}   ({move})"
+            yield from _condition_lines(ruling)
+        yield ""
+
+
+def _condition_lines(ruling: GateRuling) -> Iterator[str]:
+    for condition in ruling.conditions:
+        yield f"        {'holds' if condition.holds else 'fails'}: {visible(condition.said)}"
+    if ruling.waived:
+        yield f"        {visible(ruling.waived)}"
 
 
 def _check_lines(problems: tuple[Problem, ...]) -> Iterator[str]:
@@ -211,7 +239,7 @@ def markdown(plan: Plan, limit: int = MARKDOWN_LIMIT) -> str:
     """
     names = f"Base {_code(plan.base[:10])}, head {_code(plan.head[:10])}, plan {_code(plan.hash[:12])}."
     head = [f"### {_md(count_line(plan))}", "", names, ""]
-    said = [*_md_conflicts(plan), *md_checks(plan.problems), *_md_verdict(plan.verdict)]
+    said = [*_md_conflicts(plan), *_md_gates(plan.gates), *md_checks(plan.problems), *_md_verdict(plan.verdict)]
     # what stops the merge comes before the details, and neither may push the other out
     tail = _fitting(said, limit // 2)
     room = limit - sum(len(line) + 1 for line in (*head, *tail)) - 200
@@ -254,6 +282,21 @@ def _md_fate(move: Move) -> str:
 def _md_conflicts(plan: Plan) -> list[str]:
     lines = [f"- ⚠ {_md(shortened(conflict, 300))}" for conflict in plan.conflicts]
     return ["", *lines, ""] if lines else []
+
+
+def _md_gates(gates: Sequence[GateRuling], most: int = 30) -> list[str]:
+    if not gates:
+        return []
+    lines = ["#### Gates", ""]
+    for ruling in gates[:most]:
+        move = f"{_md(_name(ruling.model))}/{ruling.version} → {_md(_name(ruling.stage))}"
+        failing = "; ".join(shortened(c.said, 200) for c in ruling.conditions if not c.holds)
+        state = "holds" if ruling.holds else f"**fails**: {_md(failing)}"
+        waived = f" — {_md(shortened(ruling.waived, 200))}" if ruling.waived else ""
+        lines.append(f"- [{'x' if ruling.holds else ' '}] {_md(ruling.title)} ({move}) — {state}{waived}")
+    if len(gates) > most:
+        lines.append(f"- … and {len(gates) - most} more")
+    return [*lines, ""]
 
 
 def md_checks(problems: tuple[Problem, ...], most: int = 50) -> list[str]:
@@ -315,10 +358,15 @@ def data(plan: Plan) -> dict[str, Any]:
         "models": [jsonable(model) for model in plan.models],
         "files": list(plan.files),
         "conflicts": list(plan.conflicts),
+        "gates": [_gate_data(ruling) for ruling in plan.gates],
         "problems": [jsonable(problem) for problem in plan.problems],
         "approvals": None if verdict is None else [_ruling_data(ruling) for ruling in verdict.rulings],
         "waiting_for": [] if verdict is None else list(verdict.waiting_for),
     }
+
+
+def _gate_data(ruling: GateRuling) -> dict[str, Any]:
+    return {**jsonable(ruling), "holds": ruling.holds, "stops": ruling.stops}
 
 
 def _ruling_data(ruling: Ruling) -> dict[str, Any]:

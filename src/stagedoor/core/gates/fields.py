@@ -1,28 +1,19 @@
-"""Gates: what a version must have before it may be in a stage."""
+"""The fields that a gate asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping
 
-from stagedoor.core.policy import Gate
 from stagedoor.core.spec import RegisteredModel, Value, Version, dump
 
 
-def gates_for(gates: tuple[Gate, ...], model: str, stage: str) -> Iterator[Gate]:
-    """The gates that guard a stage of a model. A gate without stages guards every one, None included."""
-    for gate in gates:
-        if (not gate.stages or stage in gate.stages) and any(fnmatchcase(model, glob) for glob in gate.models):
-            yield gate
-
-
-def missing(gate: Gate, model: RegisteredModel, version: Version) -> tuple[str, ...]:
+def missing(require: Iterable[str], model: RegisteredModel, version: Version) -> tuple[str, ...]:
     """The required fields that are not there, as the gate spells them.
 
     `description`, `tags.owner`, `metrics.rmse`, `run`, `data`, `signature`, `digest` … speak of the version;
     `model.description` and `model.tags.team` of the model.
     """
-    return tuple(field for field in gate.require if not _has(field, model, version))
+    return tuple(field for field in require if not _has(field, model, version))
 
 
 def _has(field: str, model: RegisteredModel, version: Version) -> bool:
@@ -48,3 +39,15 @@ def _found(data: Mapping[str, object], field: str) -> bool:
     if not isinstance(value, Mapping):
         return False
     return value.get(rest) not in (None, "") or _found(value, rest)
+
+
+def cure(ref: str, model: str, field: str) -> str:
+    """What brings a missing field: the command, where there is one."""
+    name, field = (model, field.removeprefix("model.")) if field.startswith("model.") else (ref, field)
+    if field == "description":
+        return f"stagedoor describe {name} TEXT"
+    if field.startswith("tags."):
+        return f"stagedoor tag {name} {field.removeprefix('tags.')}=VALUE"
+    if field == "evidence":
+        return f"stagedoor attach {name} FILE"
+    return f"{field} is a fact of the version: register one that has it"

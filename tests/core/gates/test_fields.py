@@ -1,4 +1,4 @@
-"""Gates: which of them guard a stage, and what is missing."""
+"""The fields that a gate asks for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import time
 import pytest
 
 from specs import model, version
-from stagedoor.core.gates import gates_for, missing
-from stagedoor.core.policy import Gate
+from stagedoor.core.gates import missing
 from stagedoor.core.spec import Dataset, Run
 
 FULL = version(
@@ -30,7 +29,7 @@ OWNER = model("fraud", FULL, tags={"team": "risk"}, description="Fraud.")
     ],
 )  # fmt: skip
 def test_what_is_there_is_found(field: str) -> None:
-    assert missing(Gate(name="g", require=(field,)), OWNER, FULL) == ()
+    assert missing((field,), OWNER, FULL) == ()
 
 
 @pytest.mark.parametrize(
@@ -41,22 +40,12 @@ def test_what_is_there_is_found(field: str) -> None:
     ],
 )  # fmt: skip
 def test_what_says_nothing_is_missing(field: str) -> None:
-    assert missing(Gate(name="g", require=(field,)), OWNER, FULL) == (field,)
-
-
-def test_a_gate_guards_the_models_and_stages_it_names() -> None:
-    gates = (
-        Gate(name="all"),
-        Gate(name="fraud", models=("fraud*", "scam")),
-        Gate(name="live", stages=("Production",)),
-    )
-    assert [gate.name for gate in gates_for(gates, "fraud-2", "Production")] == ["all", "fraud", "live"]
-    assert [gate.name for gate in gates_for(gates, "Fraud", "None")] == ["all"]
+    assert missing((field,), OWNER, FULL) == (field,)
 
 
 def test_a_model_of_a_thousand_versions_is_not_looked_through_for_each_of_them() -> None:
     big = model("fraud", *(version(number) for number in range(1, 1_001)), description="Fraud.")
-    gate = Gate(name="g", require=("model.description", "metrics.rmse"))
+    require = ("model.description", "metrics.rmse")
     start = time.perf_counter()
-    assert {missing(gate, big, one) for one in big.versions} == {("metrics.rmse",)}
+    assert {missing(require, big, one) for one in big.versions} == {("metrics.rmse",)}
     assert time.perf_counter() - start < 1
