@@ -47,6 +47,14 @@ def number(value: float) -> str:
     return f"{value:.6g}" if abs(value) >= 1e-4 or value == 0 else repr(value)
 
 
+def sized(count: int) -> str:
+    """So many bytes as people read them: `312 bytes`, `12.4 MB`. A kilobyte has 1000."""
+    if count < 1000:
+        return counted(count, "byte")
+    power = next((power for power in (1, 2, 3) if round(count / 1000**power, 1) < 1000), 4)
+    return f"{count / 1000**power:,.1f} {' kMGT'[power]}B"
+
+
 def json_text(value: Any) -> str:
     """One JSON document. A byte of a path that is not UTF-8 stands there as JSON's own escape."""
     text = json.dumps(jsonable(value), indent=2, ensure_ascii=False)
