@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "register": ("models", "Register the next version of a model."),
     "models": ("models", "List the registered models."),
     "show": ("models", "Show a model or a version."),
+    "verify": ("artifacts", "Compute the digest of an artifact again, and compare."),
     "history": ("models", "Show where versions come from and which stages they were in."),
     "diff": ("models", "Compare two versions, or two revisions of the registry."),
     "describe": ("models", "Describe a model or a version."),

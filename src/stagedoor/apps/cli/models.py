@@ -14,7 +14,7 @@ from stagedoor.core.views.plain import number as shown_number
 from stagedoor.core.views.plain import shortened, visible
 from stagedoor.core.views.plans import delta_text, said_of
 from stagedoor.errors import BadInput
-from stagedoor.workflows import reading, registering
+from stagedoor.workflows import reading, registering, verifying
 
 
 @click.command()
@@ -30,7 +30,13 @@ from stagedoor.workflows import reading, registering
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the version; may be given again.")
 @click.option("--data", "datasets", multiple=True, metavar="NAME[=DIGEST]", help="A data set; may be given again.")
 @click.option("--code", default="", metavar="URL@COMMIT", help="The commit that the run was started from.")
-@click.option("--digest", default="", metavar="DIGEST", help="The digest of the artifact, such as sha256:….")
+@click.option(
+    "--digest",
+    default="",
+    metavar="DIGEST",
+    help="The digest of the artifact, such as sha256:…; auto reads it from a remote source too.",
+)
+@click.option("--no-digest", is_flag=True, help="Record no digest, though the artifact is on this machine.")
 @click.option("--folder", default="", metavar="FOLDER", help="For a new model: its folder below models/.")
 @click.option("-m", "--comment", default="", metavar="TEXT", help="Why; kept with the commit or the request.")
 @lane_options
@@ -38,12 +44,13 @@ from stagedoor.workflows import reading, registering
 def register(
     door: Door, name: str, source: str, description: str, run_id: str, run_name: str, experiment: str, run_link: str,
     metrics: tuple[str, ...], params: tuple[str, ...], tags: tuple[str, ...], datasets: tuple[str, ...], code: str,
-    digest: str, folder: str, comment: str, propose: bool, into: int | None, dry_run: bool, as_json: bool,
+    digest: str, no_digest: bool, folder: str, comment: str, propose: bool, into: int | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Register the next version of a model.
 
     The model is created when it is not there yet. What is said here about where the version comes from is recorded
-    for good; its description, tags and stage can change.
+    for good; its description, tags and stage can change. The digest of an artifact on this machine is computed.
 
     \b
     stagedoor register power-forecasting --source runs:/9f2c/model --run-id 9f2c \\
@@ -51,6 +58,9 @@ def register(
     """
     if not source.strip():
         raise BadInput("a version says where its model is", where="--source", fix="write --source s3://bucket/model")
+    if digest and no_digest:
+        raise BadInput("--digest and --no-digest say the opposite", fix="give one of the two")
+    world = door.world
     run = {"id": run_id, "name": run_name, "experiment": experiment, "link": run_link}
     repository, _, commit = code.rpartition("@") if "@" in code else (code, "", "")
     content: dict[str, object] = {
@@ -61,12 +71,12 @@ def register(
         "data": _datasets(datasets),
         "params": pairs(params, "--param"),
         "metrics": _numbers(pairs(metrics, "--metric")),
-        "digest": digest,
+        "digest": "" if no_digest else verifying.digest_to_record(world, source, digest, door.directory),
         "tags": pairs(tags, "--tag"),
     }
     lane = lane_of(propose, into, dry_run)
     outcome, ref = registering.register(
-        door.world, registering.NewVersion(name, content, folder), comment=comment, lane=lane
+        world, registering.NewVersion(name, content, folder), comment=comment, lane=lane
     )
     echo_outcome(outcome, f"Registered {ref}", as_json=as_json, dry_run=dry_run)
 
