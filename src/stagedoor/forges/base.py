@@ -28,6 +28,8 @@ class Landing:
     tree: str
     onto: str
     message: str
+    # the approvals that are signed, as tag objects of the head
+    mergetags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

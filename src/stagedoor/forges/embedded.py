@@ -201,7 +201,12 @@ class EmbeddedForge:
         _require_head(request, head)
         who = Signature(by.name, by.email, at)
         commit = self._git.commit(
-            landing.tree, (landing.onto, head), author=who, committer=who, message=landing.message
+            landing.tree,
+            (landing.onto, head),
+            author=who,
+            committer=who,
+            message=landing.message,
+            mergetags=landing.mergetags,
         )
         step = MergedStep(at=at, by=by.email, identity=by.identity, head=head, base=landing.onto, commit=commit)
         meta = self._commit_step(step, tip, files, (commit,), by, f"merged as {commit[:10]}")

@@ -18,16 +18,26 @@ _CRUD = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
 _LATEST = int(datetime(9999, 12, 30, tzinfo=UTC).timestamp())
 
 
-def encode_commit(tree: Oid, parents: Sequence[Oid], author: Signature, committer: Signature, message: str) -> bytes:
+def encode_commit(
+    tree: Oid,
+    parents: Sequence[Oid],
+    author: Signature,
+    committer: Signature,
+    message: str,
+    mergetags: Sequence[str] = (),
+) -> bytes:
     if "\0" in message:
         raise BadInput("a commit message cannot hold a NUL", fix="take it out")
     head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-    head += [f"author {_person(author)}", f"committer {_person(committer)}"]
+    head += [f"author {person(author)}", f"committer {person(committer)}"]
+    # a header of several lines: each but the first begins with a space
+    head += ["mergetag " + tag.rstrip("\n").replace("\n", "\n ") for tag in mergetags]
     text = "\n".join(head) + "\n\n" + message.rstrip("\n") + "\n"
     return text.encode("utf-8", "replace")
 
 
-def _person(who: Signature) -> str:
+def person(who: Signature) -> str:
+    """Who and when, as git writes them in a commit or a tag."""
     name, email = (re.sub(r"[\0\n<>]", "", part).strip(_CRUD) for part in (who.name, who.email))
     if who.time.tzinfo is None:
         raise BadInput("a commit needs a time with a time zone")
@@ -53,10 +63,20 @@ def parse_commit(oid: Oid, data: bytes) -> CommitInfo:
         oid=oid,
         tree=tree,
         parents=parents,
-        author=_parse_person(extra.get(b"author", b""), encoding),
-        committer=_parse_person(extra.get(b"committer", b""), encoding),
+        author=parse_person(extra.get(b"author", b""), encoding),
+        committer=parse_person(extra.get(b"committer", b""), encoding),
         message=_decode(body, encoding),
+        mergetags=_merge_tags(head),
     )
+
+
+def _merge_tags(head: bytes) -> tuple[str, ...]:
+    """The tag objects that a merge carries, as they were signed."""
+    if b"\nmergetag " not in head:
+        return ()
+    unfolded = head.replace(b"\n ", b"\0")
+    found = (line.removeprefix(b"mergetag ") for line in unfolded.split(b"\n") if line.startswith(b"mergetag "))
+    return tuple(tag.replace(b"\0", b"\n").decode("utf-8", "surrogateescape") + "\n" for tag in found)
 
 
 def _read_head(head: bytes) -> tuple[Oid, tuple[Oid, ...], dict[bytes, bytes]]:
@@ -73,7 +93,8 @@ def _read_head(head: bytes) -> tuple[Oid, tuple[Oid, ...], dict[bytes, bytes]]:
     return tree, tuple(parents), extra
 
 
-def _parse_person(raw: bytes, encoding: bytes) -> Signature:
+def parse_person(raw: bytes, encoding: bytes) -> Signature:
+    """Who and when, as far as the bytes say it."""
     found = _PERSON.match(raw)
     if found is None:
         return Signature(_decode(raw, encoding), "", datetime.fromtimestamp(0, UTC))

@@ -280,12 +280,20 @@ class Repository:
         return self._trees.rewrite(base, changes)
 
     def commit(
-        self, tree: Oid, parents: Sequence[Oid], *, author: Signature, committer: Signature, message: str
+        self,
+        tree: Oid,
+        parents: Sequence[Oid],
+        *,
+        author: Signature,
+        committer: Signature,
+        message: str,
+        mergetags: Sequence[str] = (),
     ) -> Oid:
+        """A commit object; `mergetags` are signed tags of its parents, which it carries along."""
         for oid in (tree, *parents):
             if not is_oid(oid) or len(oid) != len(self._trees.empty):
                 raise BadInput(f"{oid!r} is not an object id of this repository")
-        return self._write("commit", encode_commit(tree, parents, author, committer, message))
+        return self._write("commit", encode_commit(tree, parents, author, committer, message, mergetags))
 
     def _write(self, kind: Kind, data: bytes) -> Oid:
         self._store.write_many([(kind, data)])

@@ -83,6 +83,7 @@ class CommitInfo:
     author: Signature
     committer: Signature
     message: str
+    mergetags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

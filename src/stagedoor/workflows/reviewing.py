@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from stagedoor.core.checks import Problem
 from stagedoor.core.plan import Plan, effects
 from stagedoor.core.replay import Renumbered, replay
-from stagedoor.core.requests import Request
+from stagedoor.core.requests import Request, Reviewed
 from stagedoor.core.trailers import Approval, Trailers, message
 from stagedoor.errors import ChecksFailed, Conflict, Denied, InvalidState
 from stagedoor.forges.base import Landing, NotReady, State
 from stagedoor.gitstore import Raced
 from stagedoor.workflows.merges import MergeResult, changes_between, merged_tree, texts
 from stagedoor.workflows.planning import plan
+from stagedoor.workflows.signing import signed_approval
 from stagedoor.workflows.snapshots import root_of, with_files
 from stagedoor.workflows.world import World
 from stagedoor.workflows.writing import asked_of, owns_some_of, require_may_push
@@ -73,9 +74,18 @@ def _stale(world: World, request: Request, main: str, now: Plan) -> str:
     return f"main has moved since {request.base[:10]}, and this request would now do something else"
 
 
-def approve(world: World, number: int, body: str = "", *, head: str | None = None) -> Request:
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How to sign: with a key, or with git's own."""
+
+    key: str | None = None
+
+
+def approve(
+    world: World, number: int, body: str = "", *, head: str | None = None, signing: Signing | None = None
+) -> Request:
     """Agree to the request's head. Anybody may say so; whether it counts is for CODEOWNERS to decide."""
-    return _review(world, number, "approved", body, head)
+    return _review(world, number, "approved", body, head, signing)
 
 
 def request_changes(world: World, number: int, body: str, *, head: str | None = None) -> Request:
@@ -83,12 +93,15 @@ def request_changes(world: World, number: int, body: str, *, head: str | None = 
     return _review(world, number, "changes_requested", body, head)
 
 
-def _review(world: World, number: int, verdict: str, body: str, head: str | None) -> Request:
+def _review(
+    world: World, number: int, verdict: str, body: str, head: str | None, signing: Signing | None = None
+) -> Request:
     request = world.forge.get(number)
     if world.actor.email.lower() in request.authors and verdict == "approved":
         _require_author_may(world, request)
     seen = world.repository.resolve(head) if head else request.head
-    return world.forge.review(number, verdict, body, head=seen, by=world.actor, at=world.now())  # type: ignore[arg-type]
+    tag = signed_approval(world, request, seen, body, signing.key) if signing else ""
+    return world.forge.review(number, verdict, body, head=seen, by=world.actor, at=world.now(), tag=tag)  # type: ignore[arg-type]
 
 
 def _require_author_may(world: World, request: Request) -> None:
@@ -154,7 +167,7 @@ def _merge_once(world: World, number: int, comment: str) -> Request:
         raise InvalidState(f"request {number} is {here.request.closed_as or here.request.state} already")
     _require_current(here)
     _require_agreed(here)
-    landing = Landing(_tree(here), here.plan.base, _message(here, comment))
+    landing = Landing(_tree(here), here.plan.base, _message(here, comment), _tags(here))
     result = world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
     if isinstance(result, NotReady):
         raise Raced((world.repository.ref,))
@@ -186,14 +199,21 @@ def _require_agreed(here: Standing) -> None:
         raise ChecksFailed(listed, where=errors[0].where or f"request {number}", fix=errors[0].fix or None)
 
 
-def _message(here: Standing, comment: str) -> str:
-    request, verdict = here.request, here.plan.verdict
+def _counted(here: Standing) -> tuple[Reviewed, ...]:
+    """The approvals that the merge rests on."""
+    verdict = here.plan.verdict
     counted = {who for ruling in verdict.rulings for who in ruling.approved_by} if verdict else set()
-    approvals = tuple(
-        Approval(review.by, review.head)
-        for review in request.reviews
-        if review.verdict == "approved" and review.by.lower() in counted
-    )
+    return tuple(r for r in here.request.reviews if r.verdict == "approved" and r.by.lower() in counted)
+
+
+def _tags(here: Standing) -> tuple[str, ...]:
+    return tuple(review.tag for review in _counted(here) if review.tag)
+
+
+def _message(here: Standing, comment: str) -> str:
+    request = here.request
+    counted = {review.by.lower() for review in _counted(here)}
+    approvals = tuple(Approval(review.by, review.head) for review in _counted(here))
     said = comment or next((r.body for r in reversed(request.reviews) if r.body and r.by.lower() in counted), "")
     overridden = any(not gate.holds and gate.kind != "quarantine" for gate in here.plan.gates)
     glass = request.broken.reason if request.broken and overridden else ""

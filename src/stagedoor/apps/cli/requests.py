@@ -13,7 +13,7 @@ from stagedoor.core.requests import BrokeGlass, Closed, Commented, MergedStep, O
 from stagedoor.core.views import plans, problems
 from stagedoor.core.views.plain import visible
 from stagedoor.errors import BadInput, ChecksFailed
-from stagedoor.workflows import comments, planning, registering, reviewing, validating, writing
+from stagedoor.workflows import comments, planning, registering, reviewing, signing, validating, writing
 from stagedoor.workflows.world import World
 
 
@@ -314,16 +314,33 @@ def _validated(door: Door, what: tuple[str, ...], base: str | None, head: str | 
 @click.argument("number", type=int, metavar="N", shell_complete=complete_request)
 @click.option("-m", "--comment", "body", default="", metavar="TEXT", help="What you think of it.")
 @click.option("--head", metavar="COMMIT", help="The head you looked at; refused when there is a newer one.")
+@click.option("--sign/--no-sign", default=None, help="Sign it with your SSH key (default: git config stagedoor.sign).")
+@click.option("--key", metavar="PATH", help="The key to sign with (default: git config user.signingKey).")
 @rehearsal_option
 @json_option
 @click.pass_obj
-def approve(door: Door, number: int, body: str, head: str | None, dry_run: bool, as_json: bool) -> None:
+def approve(
+    door: Door,
+    number: int,
+    body: str,
+    head: str | None,
+    sign: bool | None,
+    key: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Approve a request.
 
     The approval is for the head as it is now, and dies with a new push. It counts if you own what it is needed for.
+    A stage may ask for signed ones.
+
+    \b
+    stagedoor approve 4 -m "looked at the backtest"
+    stagedoor approve 4 --sign --key ~/.ssh/id_ed25519
     """
     world = door.rehearsed(dry_run)
-    made = reviewing.approve(world, number, body, head=head)
+    signs = bool(key) or signing.wants_signature(world) if sign is None else sign
+    made = reviewing.approve(world, number, body, head=head, signing=reviewing.Signing(key) if signs else None)
     if dry_run:
         _rehearsed(world, made, f"approve request {number} at {made.head[:10]}", as_json)
         return
