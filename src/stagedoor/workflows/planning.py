@@ -25,6 +25,7 @@ from stagedoor.errors import BadSpec
 from stagedoor.gitstore import FileChange
 from stagedoor.workflows.circumstances import circumstances
 from stagedoor.workflows.merges import merged_tree
+from stagedoor.workflows.signing import signed_by
 from stagedoor.workflows.snapshots import Snapshot, odd_entries, root_of
 from stagedoor.workflows.world import World
 
@@ -81,8 +82,8 @@ def plan(
     changes = diff(before, after)
     pinned = {root + path for path in _pinned(changes)}
     others = tuple(c.path for c in files if not _is_model_of(root, c.path) and c.path not in pinned)
-    verdict = _verdict(base, changes, others, asked, root)
     here = circumstances(world, base, head, ask=_ask(world, asked), broken=asked.broken if asked else None, at=at)
+    verdict = _verdict(base, changes, others, asked, here.now)
     policy = base.spec if base.commit else head.spec
     said = (
         *rulings(entries(changes, before, after), policy, here),
@@ -145,11 +146,11 @@ def _models(snapshot: Snapshot, paths: Iterable[str]) -> tuple[Registry, tuple[B
 
 
 def _verdict(
-    base: Snapshot, changes: Sequence[Change], others: tuple[str, ...], asked: Asked | None, root: str
+    base: Snapshot, changes: Sequence[Change], others: tuple[str, ...], asked: Asked | None, now: datetime
 ) -> Verdict | None:
     if asked is None:
         return None
-    asks = needs(changes, others, base.spec, root)
+    asks = needs(changes, others, base.spec, root_of(base.repository))
     return judge(
         with_broken_glass(asks) if asked.broken else asks,
         asked.reviews,
@@ -159,6 +160,7 @@ def _verdict(
         owners=base.owners,
         people=base.people,
         spec=base.spec,
+        signed=signed_by(base, asked.number, asked.reviews, now),
     )
 
 

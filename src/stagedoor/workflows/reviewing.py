@@ -35,8 +35,13 @@ class Standing:
         """Everything in the way of a merge, one sentence each."""
         if not self.request.is_open:
             return (f"request {self.request.number} is {self.request.closed_as or self.request.state}",)
-        said = [*self.plan.conflicts, *([self.stale] if self.stale else [])]
-        return (*said, *(f"{problem.code} {problem.what}" for problem in self.plan.errors))
+        return (*self.outdated, *(f"{problem.code} {problem.what}" for problem in self.plan.errors))
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """What keeps the request from landing on today's main, whoever agrees."""
+        said = (*self.plan.conflicts, *([self.stale] if self.stale else []))
+        return said or (("main has all of this already",) if self.plan.is_empty else ())
 
 
 def requests(world: World, state: State = "open") -> Sequence[Request]:

@@ -141,7 +141,13 @@ def propose(
     """Open a request with the change. It may be one that the checks refuse yet: it is mended while it is open."""
     base = world.snapshot()
     head = proposed(base, intents)
-    title = _said(subject, head)
+    return open_proposed(world, base, head, _said(subject, head), comment=comment, dry_run=dry_run)
+
+
+def open_proposed(
+    world: World, base: Snapshot, head: Snapshot, title: str, *, comment: str = "", dry_run: bool = False
+) -> Outcome:
+    """Open a request for what a proposed snapshot has, models or other files."""
     planned = plan(world, base, head, Asked(None, title, world.actor.email, ""))
     if planned.is_empty:
         raise InvalidState("nothing would change", fix="look at what is there: stagedoor show")

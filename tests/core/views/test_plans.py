@@ -161,6 +161,19 @@ def test_scripts_get_the_same_as_json() -> None:
         "ignored": [{"by": "carol@example.com", "reason": "is not an owner"}],
         "holds": False,
         "needs": "approval by 1 of dave@example.com",
+        "blocked_by": [],
+        "rules": [
+            {
+                "lines": [7],
+                "section": None,
+                "owners": ["dave@example.com"],
+                "required": 1,
+                "may_approve": ["dave@example.com"],
+                "approved_by": [],
+                "holds": False,
+            }
+        ],
+        "asks": [],
     }
     assert data["waiting_for"] == ["dave@example.com"]
 

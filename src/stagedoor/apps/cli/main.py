@@ -43,6 +43,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "comment": ("requests", "Comment on a request or on a version."),
     "update": ("requests", "Bring a request onto the newest main."),
     "merge": ("requests", "Merge an approved request."),
+    "who-can": ("owners", "Show who could approve a move, and who may just do it."),
+    "why": ("owners", "Show why a request can merge, or cannot."),
+    "owners": ("owners", "Show who owns what, and ask for a change of CODEOWNERS."),
     "activity": ("stories", "Show what happened, newest first."),
     "reconcile": ("stories", "Record what was merged, and tell whoever wants to know."),
     "follow": ("stories", "Hear of a version, or of everything about a model."),
@@ -109,10 +112,8 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"stagedoor.apps.cli.{COMMANDS[name][0]}")
         found = getattr(module, name.replace("-", "_"))
         assert isinstance(found, click.Command)  # noqa: S101
-        for param in found.params:
-            param.type = _TEXT if param.type is click.STRING else param.type
-        if not any(param.name == "email" for param in found.params):
-            found.params.append(_as_option())
+        for one in (found, *(found.commands.values() if isinstance(found, click.Group) else ())):
+            _prepare(one)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -131,6 +132,14 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             ctx.fail(f"No such command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
+
+
+def _prepare(command: click.Command) -> None:
+    """Words are checked to be text, and `--as` is known, whatever the command."""
+    for param in command.params:
+        param.type = _TEXT if param.type is click.STRING else param.type
+    if not any(param.name == "email" for param in command.params):
+        command.params.append(_as_option())
 
 
 def _as_option() -> click.Option:

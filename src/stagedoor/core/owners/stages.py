@@ -112,21 +112,40 @@ def levels(owners: OwnersFile, file: str) -> dict[Level, tuple[Line, ...]]:
     return {level: right.lines if right.explicit or level is not Level.READ else () for level, right in rights.items()}
 
 
-def owners_of(owners: OwnersFile, file: str, level_or_suffix: Level | str | None) -> tuple[str, ...]:
-    """Everybody who may, by an own line or by a higher level's. Empty: refused. `(EVERYONE,)`: an open READ.
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Who has a right: the owners of the lines that count for it, and those whom an explicit higher right includes."""
 
-    On GitLab each section asks for an owner of its own: what all have to agree to is in the lines, see `rule_for`.
-    """
+    right: Right
+    above: tuple[str, ...]
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Everybody who has it, by name."""
+        return without_dupes([*self.right.owners, *self.above])
+
+
+def holding_of(owners: OwnersFile, file: str, level_or_suffix: Level | str | None) -> Holding:
+    """Who has a right, and by which lines. READ comes as its lines say; where they say nothing it is open to all."""
     suffix = level_or_suffix.suffix if isinstance(level_or_suffix, Level) else level_or_suffix
     own = right_for(owners, file, suffix)
     level = _BY_SUFFIX.get(suffix)
-    if level is Level.READ and not own.explicit:
-        return (EVERYONE,)
     if level is None and not own.explicit and suffix not in _AS_STAGING:
         # an alias or stage that no line names is part of editing the model
-        return owners_of(owners, file, Level.EDIT) if _may_be_named(suffix) else ()
+        return holding_of(owners, file, Level.EDIT) if _may_be_named(suffix) else Holding(own, ())
     above = [above for above in Level if above > (level or Level.STAGING)]
-    return without_dupes([*own.owners, *_explicit_owners(owners, file, above)])
+    return Holding(own, without_dupes(_explicit_owners(owners, file, above)))
+
+
+def owners_of(owners: OwnersFile, file: str, level_or_suffix: Level | str | None) -> tuple[str, ...]:
+    """Everybody who may, by an own line or by a higher level's. Empty: refused. `(EVERYONE,)`: an open READ.
+
+    On GitLab each section asks for an owner of its own: what all have to agree to is in `holding_of(…).right.lines`.
+    """
+    found = holding_of(owners, file, level_or_suffix)
+    if found.right.suffix == Level.READ.suffix and not found.right.explicit:
+        return (EVERYONE,)
+    return found.owners
 
 
 def _may_be_named(suffix: str | None) -> bool:

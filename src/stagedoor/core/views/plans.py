@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
-from stagedoor.core.approval import Ruling, Verdict
+from stagedoor.core.approval import Verdict
 from stagedoor.core.checks import Problem
 from stagedoor.core.diff import (
     AliasMoved,
@@ -29,6 +29,7 @@ from stagedoor.core.gates import GateRuling
 from stagedoor.core.plan import MetricDelta, ModelPlan, Move, Plan
 from stagedoor.core.spec import ARCHIVED
 from stagedoor.core.views.plain import jsonable, number, shortened, visible
+from stagedoor.core.views.verdicts import ruling_data, verdict_lines
 
 # GitHub cuts a comment at 65,536 characters and says nothing; the rest is for a link and a marker
 MARKDOWN_LIMIT = 64_000
@@ -204,31 +205,6 @@ def problem_lines(problem: Problem) -> Iterator[str]:
         yield f"      fix: {visible(problem.fix)}"
 
 
-def verdict_lines(verdict: Verdict) -> Iterator[str]:
-    """The verdict tree: each need, the line of CODEOWNERS that rules it, and how it stands."""
-    yield "Approvals"
-    if not verdict.rulings:
-        yield "  (nobody has to agree)"
-    for ruling in verdict.rulings:
-        yield from _ruling_lines(ruling)
-    yield ""
-
-
-def _ruling_lines(ruling: Ruling) -> Iterator[str]:
-    line = f"line {ruling.line}: {' '.join(ruling.owners)}" if ruling.line else "no line of CODEOWNERS"
-    yield f"  [{'x' if ruling.holds else ' '}] {visible(ruling.need.title)}   ({visible(line)})"
-    for why in ruling.need.why[:5]:
-        yield f"        {visible(why)}"
-    if len(ruling.need.why) > 5:
-        yield f"        and {len(ruling.need.why) - 5} more"
-    for who in ruling.approved_by:
-        yield f"        approved by {visible(who)}"
-    for ignored in ruling.ignored:
-        yield f"        not counted: {visible(ignored.by)} {visible(ignored.reason)}"
-    if not ruling.holds:
-        yield f"        needs: {visible(ruling.unblock)}"
-
-
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
@@ -360,24 +336,10 @@ def data(plan: Plan) -> dict[str, Any]:
         "conflicts": list(plan.conflicts),
         "gates": [_gate_data(ruling) for ruling in plan.gates],
         "problems": [jsonable(problem) for problem in plan.problems],
-        "approvals": None if verdict is None else [_ruling_data(ruling) for ruling in verdict.rulings],
+        "approvals": None if verdict is None else [ruling_data(ruling) for ruling in verdict.rulings],
         "waiting_for": [] if verdict is None else list(verdict.waiting_for),
     }
 
 
 def _gate_data(ruling: GateRuling) -> dict[str, Any]:
     return {**jsonable(ruling), "holds": ruling.holds, "stops": ruling.stops}
-
-
-def _ruling_data(ruling: Ruling) -> dict[str, Any]:
-    return {
-        "path": ruling.need.title,
-        "why": list(ruling.need.why),
-        "line": ruling.line,
-        "owners": list(ruling.owners),
-        "may_approve": list(ruling.holders),
-        "approved_by": list(ruling.approved_by),
-        "ignored": [{"by": ignored.by, "reason": ignored.reason} for ignored in ruling.ignored],
-        "holds": ruling.holds,
-        "needs": ruling.unblock,
-    }
