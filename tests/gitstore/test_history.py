@@ -141,3 +141,13 @@ def test_replaced_objects_do_not_rewrite_history(bare: Repository, commit: Commi
     (bare.common_dir / "info/grafts").write_text(f"{chain[2]}\n")
     assert ids(bare, None, chain[2]) == chain
     assert bare.is_ancestor(chain[0], chain[2])
+
+
+def test_the_clock_lists_the_chain_in_its_order_with_whatever_dates_it_claims(
+    bare: Repository, commit: Commit, ann: Signature
+) -> None:
+    days = [0, 400, -400, 3, -9000, 20000, 1]
+    times = [ann.time + timedelta(days=day) for day in days]
+    chain = [commit(bare, {"a": str(n)}, time=time) for n, time in enumerate(times)]
+    assert bare.clock(chain[-1]) == list(zip(chain, times, strict=True))
+    assert bare.clock(chain[1]) == list(zip(chain[:2], times[:2], strict=True))

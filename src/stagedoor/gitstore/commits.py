@@ -98,9 +98,13 @@ def parse_person(raw: bytes, encoding: bytes) -> Signature:
     found = _PERSON.match(raw)
     if found is None:
         return Signature(_decode(raw, encoding), "", datetime.fromtimestamp(0, UTC))
-    seconds = min(max(int(found["seconds"] or 0), 0), _LATEST)
-    time = datetime.fromtimestamp(seconds, UTC).astimezone(_parse_zone(found["zone"] or b"+0000"))
+    time = seconds_as_time(int(found["seconds"] or 0)).astimezone(_parse_zone(found["zone"] or b"+0000"))
     return Signature(_decode(found["name"], encoding), _decode(found["email"], encoding), time)
+
+
+def seconds_as_time(seconds: int) -> datetime:
+    """What git counts from 1970, in UTC; a count that no calendar has becomes the nearest that it has."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LATEST), UTC)
 
 
 def _parse_zone(raw: bytes) -> timezone:

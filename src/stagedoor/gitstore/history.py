@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from stagedoor.errors import BadRepository
-from stagedoor.gitstore.commits import parse_commit
+from stagedoor.gitstore.commits import parse_commit, seconds_as_time
 from stagedoor.gitstore.objects import end, missing, parse_header, read_exactly
 from stagedoor.gitstore.process import Git
 from stagedoor.gitstore.values import CommitInfo, Oid
@@ -22,6 +23,14 @@ def first_parents(
         _require_chain(git, since, until, read)
     wanted = () if "" in paths else paths
     return _stream(git, ["rev-list", "--first-parent", "--reverse", *_range(since, until), "--", *wanted])
+
+
+def clock(git: Git, until: Oid) -> list[tuple[Oid, datetime]]:
+    """The whole chain up to `until`, oldest first, with the committer's dates: one process, and no commit is opened."""
+    lines = git.run("rev-list", "--timestamp", "--first-parent", "--reverse", "--end-of-options", until).text.split(
+        "\n"
+    )
+    return [(Oid(oid), seconds_as_time(int(seconds))) for seconds, _, oid in (x.partition(" ") for x in lines) if oid]
 
 
 def _range(since: Oid | None, until: Oid) -> list[str]:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -269,6 +270,11 @@ class Repository:
         if since is None or (self.is_shallow and not self.is_ancestor(since, until)):
             self.require_history()
         return history.first_parents(self._git, since, until, paths, self.commit_info)
+
+    def clock(self, until: Oid) -> list[tuple[Oid, datetime]]:
+        """The first-parent chain up to `until`, oldest first, with the dates its committers claim."""
+        self.require_history()
+        return history.clock(self._git, until)
 
     # Writing: no index, no work tree
 

@@ -1,0 +1,63 @@
+"""Which clock the commits of main are believed to have: dates are claims, and their order is not."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime
+
+
+def believed(times: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
+    """The time that each commit is believed to have been merged at; never before the one in front of it.
+
+    `times` are the committer dates of main's first-parent chain, oldest first. A date after `now` is disbelieved. Of the
+    rest the most that agree with the order are believed: the longest non-decreasing subsequence. A commit outside it
+    takes the time of the believed one before it, or at the very beginning of the first believed one. So a commit that
+    says 1999 or 2030 shifts nobody but itself.
+    """
+    kept = _agreeing([-time.timestamp() if time <= now else None for time in times])
+    if not kept:
+        return (now,) * len(times)
+    found: list[datetime] = []
+    last = times[kept[0]]
+    are_kept = set(kept)
+    for index, time in enumerate(times):
+        last = time if index in are_kept else last
+        found.append(last)
+    return tuple(found)
+
+
+def state_at(times: Sequence[datetime], moment: datetime, now: datetime) -> int | None:
+    """The place in the chain of the last commit that was there at `moment`; None before the first one."""
+    return last_at(believed(times, now), moment)
+
+
+def last_at(merged: Sequence[datetime], moment: datetime) -> int | None:
+    """As `state_at`, of times that are believed already."""
+    after = bisect_right(merged, moment)
+    return after - 1 if after else None
+
+
+def _agreeing(negated: Sequence[float | None]) -> list[int]:
+    """The places of the longest subsequence whose times never fall, in order: patience sorting.
+
+    It is played from the newest commit backwards, with times negated. Where two neighbours contradict each other and
+    nothing else tells which of them lies, that keeps the later time: no date set back takes another's place.
+    """
+    piles: list[float] = []
+    tops: list[int] = []
+    below: dict[int, int] = {}
+    for index in range(len(negated) - 1, -1, -1):
+        time = negated[index]
+        if time is None:
+            continue
+        pile = bisect_right(piles, time)
+        if pile:
+            below[index] = tops[pile - 1]
+        # of a pile only the top counts, so a card replaces it, or begins a new pile at the end
+        piles[pile : pile + 1] = [time]
+        tops[pile : pile + 1] = [index]
+    found = [tops[-1]] if tops else []
+    while found and found[-1] in below:
+        found.append(below[found[-1]])
+    return found
