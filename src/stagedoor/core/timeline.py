@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 
 def believed(times: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
     """The time that each commit is believed to have been merged at; never before the one in front of it.
 
-    `times` are the committer dates of main's first-parent chain, oldest first. A date after `now` is disbelieved. Of the
-    rest the most that agree with the order are believed: the longest non-decreasing subsequence. A commit outside it
-    takes the time of the believed one before it, or at the very beginning of the first believed one. So a commit that
-    says 1999 or 2030 shifts nobody but itself.
+    `times` are the committer dates of main's first-parent chain, oldest first. A date after `now` is disbelieved. Of
+    the rest the most that agree with the order are believed: the longest non-decreasing subsequence. A commit outside
+    it takes the time of the believed one before it, or at the very beginning of the first believed one. So a commit
+    that says 1999 or 2030 shifts nobody but itself.
     """
     kept = _agreeing([-time.timestamp() if time <= now else None for time in times])
     if not kept:
@@ -25,6 +27,39 @@ def believed(times: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
         last = time if index in are_kept else last
         found.append(last)
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A first-parent chain, oldest first, and when each commit of it is believed to have been merged."""
+
+    commits: tuple[str, ...]
+    merged: tuple[datetime, ...]
+
+    @classmethod
+    def of(cls, clock: Sequence[tuple[str, datetime]], now: datetime) -> Chain:
+        """The chain of these commits and the dates that they claim."""
+        return cls(tuple(commit for commit, _ in clock), believed([time for _, time in clock], now))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {commit: place for place, commit in enumerate(self.commits)}
+
+    def __contains__(self, commit: str) -> bool:
+        return commit in self._places
+
+    def time_of(self, commit: str) -> datetime:
+        """When a commit of the chain was merged."""
+        return self.merged[self._places[commit]]
+
+    def commit_at(self, moment: datetime) -> str | None:
+        """The last commit that was there at a moment; None before the first one."""
+        place = last_at(self.merged, moment)
+        return None if place is None else self.commits[place]
+
+    def up_to(self, commit: str) -> tuple[str, ...]:
+        """The commits up to one of them, with it."""
+        return self.commits[: self._places[commit] + 1]
 
 
 def state_at(times: Sequence[datetime], moment: datetime, now: datetime) -> int | None:

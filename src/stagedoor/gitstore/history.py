@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -27,10 +28,21 @@ def first_parents(
 
 def clock(git: Git, until: Oid) -> list[tuple[Oid, datetime]]:
     """The whole chain up to `until`, oldest first, with the committer's dates: one process, and no commit is opened."""
-    lines = git.run("rev-list", "--timestamp", "--first-parent", "--reverse", "--end-of-options", until).text.split(
-        "\n"
-    )
-    return [(Oid(oid), seconds_as_time(int(seconds))) for seconds, _, oid in (x.partition(" ") for x in lines) if oid]
+    listed = git.run("rev-list", "--timestamp", "--first-parent", "--reverse", "--end-of-options", until).text
+    pairs = (line.split() for line in listed.splitlines())
+    return [(Oid(oid), seconds_as_time(int(seconds))) for seconds, oid in pairs]
+
+
+def last_touch(git: Git, until: Oid, under: str, name: str) -> Oid | None:
+    """The newest commit of the chain that changed `under/**/name`, where neither is a pattern."""
+    pattern = f"{_literal(under)}/**/{_literal(name)}"
+    options = ("--glob-pathspecs", "rev-list", "--first-parent", "-1", until, "--", pattern)
+    return Oid(git.run(*options).text.strip()) or None
+
+
+def _literal(path: str) -> str:
+    # what a glob would read as more than itself: https://git-scm.com/docs/gitglossary, pathspec
+    return re.sub(r"([\\*?\[\]])", r"\\\1", path)
 
 
 def _range(since: Oid | None, until: Oid) -> list[str]:

@@ -158,6 +158,8 @@ class Repository:
         """The commit a person means. The registry's branch wins over a tag that borrows its name."""
         if rev in (self.branch, self.ref) and (tip := self.tip()):
             return tip
+        if rev.startswith((f"{self.branch}~", f"{self.branch}^")):
+            rev = f"refs/heads/{rev}"
         if not rev or rev.startswith(("-", ":")) or not can_be_said(rev):
             raise self._unknown(rev)
         answer = self._git.run(*("rev-parse", "--verify", "--quiet", "--end-of-options", rev + "^{commit}"), ok=())
@@ -275,6 +277,11 @@ class Repository:
         """The first-parent chain up to `until`, oldest first, with the dates its committers claim."""
         self.require_history()
         return history.clock(self._git, until)
+
+    def last_touch(self, until: Oid, under: str, name: str) -> Oid | None:
+        """The newest commit of the first-parent chain that changed a file of that name, somewhere below a folder."""
+        self.require_history()
+        return history.last_touch(self._git, until, under, name)
 
     # Writing: no index, no work tree
 

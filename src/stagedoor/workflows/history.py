@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -113,7 +113,13 @@ def landings(
         yield _landed(world.repository, commit, reader, frozenset(paths))
 
 
-def _landed(repository: Repository, commit: CommitInfo, reader: _Reader, only: frozenset[str]) -> Landed:
+def landed(world: World, commit: str, paths: Collection[str]) -> Landed:
+    """What one commit did to some files, which are named from the repository's top, or to all where none is named."""
+    repository = world.repository
+    return _landed(repository, repository.commit_info(commit), _Reader(repository), paths)
+
+
+def _landed(repository: Repository, commit: CommitInfo, reader: _Reader, only: Collection[str]) -> Landed:
     """What one commit did, seen from its first parent; with `only`, what it did to these files."""
     parent = commit.parents[0] if commit.parents else None
     root = root_of(repository)
@@ -131,7 +137,7 @@ def _landed(repository: Repository, commit: CommitInfo, reader: _Reader, only: f
     return Landed(commit, diff(Registry(before), Registry(after)), tuple(files))
 
 
-def _of_interest(changes: Sequence[FileChange], only: frozenset[str]) -> Iterator[FileChange]:
+def _of_interest(changes: Sequence[FileChange], only: Collection[str]) -> Iterator[FileChange]:
     """The changes of some files. Where one appears, what disappears counts too: it may be the same model, moved."""
     appears = any(change.path in only and change.before is None for change in changes)
     for change in changes:
@@ -145,13 +151,18 @@ def _is_policy(path: str, top: str) -> bool:
     return any(top in places for places in LOCATIONS.values())
 
 
-def activity(world: World, model: str | None = None, version: int | None = None) -> tuple[Event, ...]:
-    """The events of the registry, of a model or of a version, newest first: the order of main, whatever clocks say."""
+def activity(
+    world: World, model: str | None = None, version: int | None = None, *, commit: str | None = None
+) -> tuple[Event, ...]:
+    """The events of the registry, of a model or of a version, newest first: the order of main, whatever clocks say.
+
+    With `commit`, what had happened by then.
+    """
     if model is None:
-        found: Iterable[Event] = (event for one in landings(world) for event in one.events)
+        found: Iterable[Event] = (event for one in landings(world, until=commit) for event in one.events)
     else:
-        id_ = world.snapshot().registry.model(model).id
-        found = (event for one in landings_of(world, model) for event in _of_model(one, id_))
+        id_ = world.snapshot(commit).registry.model(model).id
+        found = (event for one in landings_of(world, model, commit) for event in _of_model(one, id_))
     kept = [event for event in found if version is None or event.version == version]
     return tuple(reversed(kept))
 
@@ -171,11 +182,14 @@ def _models_in(changes: Iterable[Change]) -> Iterator[RegisteredModel]:
             yield content
 
 
-def landings_of(world: World, model: str) -> tuple[Landed, ...]:
-    """The commits that touched one model's file, under every path it ever had, oldest first."""
+def landings_of(world: World, model: str, commit: str | None = None) -> tuple[Landed, ...]:
+    """The commits that touched one model's file, under every path it ever had, oldest first; up to `commit`."""
+    return landings_from(world, world.snapshot(commit).registry.path(model), commit)
+
+
+def landings_from(world: World, path: str, until: str | None = None) -> tuple[Landed, ...]:
+    """As `landings_of`, for the model whose file stands, or stood last, at `path`."""
     root = root_of(world.repository)
-    path = world.snapshot().registry.path(model)
-    until: str | None = None
     found: list[Landed] = []
     while True:
         part = [_only(one, path) for one in landings(world, until=until, paths=(root + path,))]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from stagedoor.core.diff import Change, ModelCreated, StageMoved, VersionCreated, VersionDeleted
+from stagedoor.core.diff import Change, ModelCreated, ModelDeleted, StageMoved, VersionCreated, VersionDeleted
 from stagedoor.core.layout import name_of
 from stagedoor.core.plan import MetricDelta
 from stagedoor.core.registry import Ref, Registry, resolve, resolve_version
 from stagedoor.core.spec import PRODUCTION, STAGING, RegisteredModel, Version, dump
+from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadInput, BadSpec
 from stagedoor.workflows.history import Landed, landings_of
 from stagedoor.workflows.merges import changes_between
+from stagedoor.workflows.snapshots import Snapshot
 from stagedoor.workflows.world import World
 
 T = TypeVar("T")
@@ -49,13 +51,14 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelsPage:
-    """A page of models; `total` counts all that match, `unreadable` says which files could not be read."""
+    """A page of models as they are at `commit`; `total` counts all that match, `unreadable` names what is left out."""
 
     models: tuple[ModelRow, ...]
     total: int
     page: int
     pages: int
     unreadable: tuple[str, ...] = ()
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +87,26 @@ _SORTS: dict[str, Callable[[ModelRow], tuple[object, ...]]] = {
 SORTS = tuple(_SORTS)
 
 
-def models(world: World, query: ModelsQuery) -> ModelsPage:
-    """The models that match, sorted, one page of them. A file that does not read is named and left out.
+def models(world: World, query: ModelsQuery, *, commit: str | None = None) -> ModelsPage:
+    """The models of main, or of a commit, that match; sorted, one page. A file that does not read is left out.
 
     By name, and with no condition but on the name, only the files of the page are read.
     """
     if query.limit < 1 or query.page < 1:
         raise BadInput("pages and their size count from 1", fix="--page 1 --limit 100")
-    registry = world.snapshot().registry
-    paths = [path for name in registry.names if _name_matches(name, query.name) for path in (registry.file_of(name),)]
+    snapshot = world.snapshot(commit)
+    registry = snapshot.registry
+    paths = [path for name in registry.names if name_matches(name, query.name) for path in (registry.file_of(name),)]
     if query.sort == "name" and not query.tags and not query.stage:
         paths.sort(key=lambda path: _by_name(name_of(path)), reverse=query.descending)
-        rows, unreadable = _rows(world, _page_of(paths, query))
-        return ModelsPage(tuple(rows), len(paths), query.page, _pages(len(paths), query), unreadable)
-    rows, unreadable = _rows(world, paths)
+        rows, unreadable = _rows(snapshot, _page_of(paths, query))
+        pages = _pages(len(paths), query)
+        return ModelsPage(tuple(rows), len(paths), query.page, pages, unreadable, snapshot.commit)
+    rows, unreadable = _rows(snapshot, paths)
     matching = sorted((r for r in rows if _matches(r, query)), key=_SORTS[query.sort], reverse=query.descending)
     found = tuple(_page_of(matching, query))
-    return ModelsPage(found, len(matching), query.page, _pages(len(matching), query), unreadable)
+    pages = _pages(len(matching), query)
+    return ModelsPage(found, len(matching), query.page, pages, unreadable, snapshot.commit)
 
 
 def _page_of(items: Sequence[T], query: ModelsQuery) -> Sequence[T]:
@@ -112,9 +118,8 @@ def _pages(count: int, query: ModelsQuery) -> int:
     return max(1, -(-count // query.limit))
 
 
-def _rows(world: World, paths: Sequence[str]) -> tuple[list[ModelRow], tuple[str, ...]]:
+def _rows(snapshot: Snapshot, paths: Sequence[str]) -> tuple[list[ModelRow], tuple[str, ...]]:
     """The lines of these files, and what is wrong with those that do not read."""
-    snapshot = world.snapshot()
     snapshot.load(paths)
     rows, unreadable = [], []
     for path in paths:
@@ -135,7 +140,8 @@ def model_row(model: RegisteredModel, path: str) -> ModelRow:
     )  # fmt: skip
 
 
-def _name_matches(name: str, wanted: str) -> bool:
+def name_matches(name: str, wanted: str) -> bool:
+    """Whether a name is meant by a part of it, or by a pattern with `*`, `?` and `[…]`, in any case."""
     folded, pattern = name.casefold(), wanted.casefold()
     return fnmatchcase(folded, pattern) if any(char in pattern for char in "*?[") else pattern in folded
 
@@ -157,14 +163,15 @@ class Shown:
     open_requests: tuple[tuple[int, str, str], ...]
 
 
-def show(world: World, text: str) -> Shown:
-    """One model or version as it is on main."""
-    snapshot = world.snapshot()
+def show(world: World, text: str, *, commit: str | None = None) -> Shown:
+    """One model or version as it is on main; or as it was at a commit, and then without what is open today."""
+    snapshot = world.snapshot(commit)
     ref = resolve(snapshot.registry, text)
     model = snapshot.registry.model(ref.model)
     version = None if ref.version is None else snapshot.registry.version(ref.model, ref.version)
     path = snapshot.registry.path(ref.model)
-    return Shown(model, version, path, snapshot.commit, _open_requests(world, ref, path))
+    waiting = () if commit else _open_requests(world, ref, path)
+    return Shown(model, version, path, snapshot.commit, waiting)
 
 
 def _open_requests(world: World, ref: Ref, path: str) -> tuple[tuple[int, str, str], ...]:
@@ -195,59 +202,89 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where one version comes from, and where it has been."""
+    """Where one version comes from, and where it has been, as it can be told at `commit`."""
 
     model: str
     version: int
     content: Version
     spans: tuple[Span, ...]
     deleted_in: str = ""
+    commit: str = ""
 
 
-def history(world: World, text: str) -> tuple[Lineage, ...]:
-    """The chronological lineage of a model's versions, or of one: oldest version first, deleted ones included."""
-    ref = resolve(world.snapshot().registry, text)
-    spans: dict[int, list[Span]] = {}
-    content: dict[int, Version] = {}
-    deleted: dict[int, str] = {}
-    for one in landings_of(world, ref.model):
-        for number, version, stage in _stage_news(one):
-            if version is not None:
-                content[number] = version
-            _close(spans.setdefault(number, []), one)
-            if stage is None:
-                deleted[number] = one.commit.oid
-            else:
-                spans[number].append(_span(one, stage))
-    for version in world.snapshot().registry.model(ref.model).versions:
-        content[version.version] = version
-    wanted = [number for number in sorted(content) if ref.version in (None, number)]
-    return tuple(Lineage(ref.model, n, content[n], tuple(spans.get(n, ())), deleted.get(n, "")) for n in wanted)
+def history(world: World, text: str, *, commit: str | None = None) -> tuple[Lineage, ...]:
+    """The chronological lineage of a model's versions, or of one: oldest version first, deleted ones included.
+
+    With `commit`, as it could be told then. Times are those that are believed, see `core.timeline`.
+    """
+    snapshot = world.snapshot(commit)
+    model, number = model_and_number(snapshot.registry, text)
+    told = list(lineages(world, landings_of(world, model.name, commit), model.name, snapshot.commit))
+    there = {version.version: version for version in model.versions}
+    found = tuple(one if one.deleted_in else replace(one, content=there.get(one.version, one.content)) for one in told)
+    if number is not None and all(one.version != number for one in found):
+        snapshot.registry.version(model.name, number)
+    return tuple(one for one in found if number in (None, one.version))
 
 
-def _stage_news(one: Landed) -> Iterable[tuple[int, Version | None, str | None]]:
-    """Per version of the commit: its number, its content when new, the stage it is in afterwards (None: deleted)."""
-    for change in one.changes:
-        if isinstance(change, VersionCreated):
-            yield change.version, change.content, change.content.stage
-        elif isinstance(change, StageMoved):
-            yield change.version, None, change.now
-        elif isinstance(change, VersionDeleted):
-            yield change.version, change.content, None
-        elif isinstance(change, ModelCreated):
-            yield from ((v.version, v, v.stage) for v in change.content.versions)
+def model_and_number(registry: Registry, text: str) -> tuple[RegisteredModel, int | None]:
+    """As `resolve`, but the number may be one that is there no more."""
+    name, slash, number = text.rpartition("/")
+    if slash and number.isascii() and number.isdigit():
+        return registry.model(name), int(number[:18])
+    ref = resolve(registry, text)
+    return registry.model(ref.model), ref.version
 
 
-def _span(one: Landed, stage: str) -> Span:
-    return Span(stage, one.commit.author.time, one.commit.oid, one.commit.author.email, one.happening.trailers.request)
+def lineages(world: World, landed: Iterable[Landed], model: str, commit: str) -> tuple[Lineage, ...]:
+    """The lineage of each version that these commits of one model's file tell of, by number.
+
+    A model that is deleted and made again gives the same numbers to other versions: each life is a lineage of its own.
+    """
+    chain = chain_with(world, commit)
+    living: dict[int, Lineage] = {}
+    ended: list[Lineage] = []
+    for one in landed:
+        at = chain.time_of(one.commit.oid)
+        for number, version, stage in (news for change in one.changes for news in stage_news(change)):
+            known = living.pop(number, None) or (
+                Lineage(model, number, version, (), commit=commit) if version else None
+            )
+            if known is not None and stage is None:
+                ended.append(replace(known, spans=_closed(known.spans, one, at), deleted_in=one.commit.oid))
+            elif known is not None:
+                living[number] = replace(known, spans=(*_closed(known.spans, one, at), _span(one, at, stage or "")))
+    return tuple(sorted((*ended, *living.values()), key=lambda one: one.version))
 
 
-def _close(spans: list[Span], one: Landed) -> None:
-    if spans and spans[-1].until is None:
-        last = spans[-1]
-        spans[-1] = Span(
-            last.stage, last.since, last.since_commit, last.by, last.request, one.commit.author.time, one.commit.oid
-        )
+def chain_with(world: World, commit: str) -> Chain:
+    """Main's chain where a commit is on it, else its own."""
+    main = world.chain()
+    return main if commit in main else world.chain(commit)
+
+
+def stage_news(change: Change) -> Iterable[tuple[int, Version | None, str | None]]:
+    """Per version: its number, its content when it comes or goes, the stage it is in afterwards (None: deleted)."""
+    if isinstance(change, VersionCreated):
+        yield change.version, change.content, change.content.stage
+    elif isinstance(change, StageMoved):
+        yield change.version, None, change.now
+    elif isinstance(change, VersionDeleted):
+        yield change.version, change.content, None
+    elif isinstance(change, ModelCreated):
+        yield from ((v.version, v, v.stage) for v in change.content.versions)
+    elif isinstance(change, ModelDeleted):
+        yield from ((v.version, v, None) for v in change.content.versions)
+
+
+def _span(one: Landed, at: datetime, stage: str) -> Span:
+    return Span(stage, at, one.commit.oid, one.commit.author.email, one.happening.trailers.request)
+
+
+def _closed(spans: tuple[Span, ...], one: Landed, at: datetime) -> tuple[Span, ...]:
+    if not spans or spans[-1].until is not None:
+        return spans
+    return (*spans[:-1], replace(spans[-1], until=at, until_commit=one.commit.oid))
 
 
 # --- differences ----------------------------------------------------------------------------------------------------

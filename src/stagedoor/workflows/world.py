@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stagedoor.core.layout import REGISTRY_FILE
+from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.forges.base import Actor
 from stagedoor.forges.embedded import EmbeddedForge
@@ -58,6 +59,7 @@ class World:
     # go all the way to what would be published, refusals included, and publish nothing
     is_rehearsal: bool = False
     _snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    _chains: dict[str, Chain] = field(default_factory=dict)
 
     @cached_property
     def actor(self) -> Actor:
@@ -113,9 +115,17 @@ class World:
             self._snapshots[oid] = take(self.repository, oid)
         return self._snapshots[oid]
 
+    def chain(self, until: str | None = None) -> Chain:
+        """The first-parent chain of main, or up to a commit, with the times that are believed."""
+        oid = until or self.main()
+        if oid not in self._chains:
+            self._chains[oid] = Chain.of(self.repository.clock(oid), self.now())
+        return self._chains[oid]
+
     def forget(self) -> None:
         """Drop what was read: for a process that stays while main moves on."""
         self._snapshots.clear()
+        self._chains.clear()
         self.__dict__.pop("forge", None)
 
 

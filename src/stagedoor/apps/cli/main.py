@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("models", "Show a model or a version."),
     "verify": ("artifacts", "Compute the digest of an artifact again, and compare."),
     "history": ("models", "Show where versions come from and which stages they were in."),
+    "when": ("times", "Show when a version was in a stage."),
+    "in": ("times", "Show which versions a stage holds, or held."),
     "diff": ("models", "Compare two versions, or two revisions of the registry."),
     "describe": ("models", "Describe a model or a version."),
     "tag": ("models", "Set or remove tags."),
@@ -110,7 +113,8 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"stagedoor.apps.cli.{COMMANDS[name][0]}")
-        found = getattr(module, name.replace("-", "_"))
+        # a word of Python's own, such as `in`, has a function that is called `in_`
+        found = getattr(module, f"{name}_" if iskeyword(name) else name.replace("-", "_"))
         assert isinstance(found, click.Command)  # noqa: S101
         for one in (found, *(found.commands.values() if isinstance(found, click.Group) else ())):
             _prepare(one)

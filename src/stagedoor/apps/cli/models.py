@@ -8,7 +8,17 @@ import click
 
 from stagedoor.apps.cli.complete import complete_model, complete_ref
 from stagedoor.apps.cli.main import Door
-from stagedoor.apps.cli.output import echo_json, echo_outcome, json_option, lane_of, lane_options, pairs, table
+from stagedoor.apps.cli.output import (
+    as_of,
+    at_option,
+    echo_json,
+    echo_outcome,
+    json_option,
+    lane_of,
+    lane_options,
+    pairs,
+    table,
+)
 from stagedoor.core.spec import Version
 from stagedoor.core.views.plain import number as shown_number
 from stagedoor.core.views.plain import shortened, visible
@@ -111,6 +121,7 @@ def _numbers(given: dict[str, str]) -> dict[str, float]:
 @click.option("--desc", is_flag=True, help="Sort the other way round.")
 @click.option("--limit", default=100, show_default=True, help="How many a page.")
 @click.option("--page", default=1, show_default=True, help="Which page.")
+@at_option
 @json_option
 @click.pass_obj
 def models(
@@ -122,6 +133,7 @@ def models(
     desc: bool,
     limit: int,
     page: int,
+    at: str | None,
     as_json: bool,
 ) -> None:
     """List the registered models.
@@ -131,10 +143,12 @@ def models(
     \b
     stagedoor models
     stagedoor models 'power-*' --stage Production --tag team=energy
+    stagedoor models --at 2026-10-01
     """
     wanted = tuple((key, value if equals else None) for key, equals, value in (tag.partition("=") for tag in tags))
     query = reading.ModelsQuery(name, wanted, stage, sort, desc, limit, page)
-    found = reading.models(door.world, query)
+    world = door.world
+    found = reading.models(world, query, commit=as_of(world, at))
     if as_json:
         echo_json(found)
         return
@@ -154,7 +168,7 @@ def models(
     else:
         click.echo(
             "No model matches."
-            if name or tags or stage
+            if name or tags or stage or at
             else "No model yet. Register one: stagedoor register NAME --source URI"
         )
     if found.pages > 1:
@@ -165,16 +179,22 @@ def models(
 
 @click.command()
 @click.argument("ref", shell_complete=complete_ref)
+@at_option
 @json_option
 @click.pass_obj
-def show(door: Door, ref: str, as_json: bool) -> None:
+def show(door: Door, ref: str, at: str | None, as_json: bool) -> None:
     """Show a model or a version.
+
+    With --at, as it was: REF is looked up in the registry of that time, under the name that the model had.
 
     \b
     stagedoor show power-forecasting
     stagedoor show power-forecasting#Production
+    stagedoor show power-forecasting#Production --at 2026-10-01T12:00Z
+    stagedoor show power-forecasting/4 --at refs/pull/7/head
     """
-    found = reading.show(door.world, ref)
+    world = door.world
+    found = reading.show(world, ref, commit=as_of(world, at))
     if as_json:
         echo_json(found)
         return
@@ -243,15 +263,17 @@ def _show_lineage(version: Version, indent: str = "") -> None:
 
 @click.command()
 @click.argument("ref", shell_complete=complete_ref)
+@at_option
 @json_option
 @click.pass_obj
-def history(door: Door, ref: str, as_json: bool) -> None:
+def history(door: Door, ref: str, at: str | None, as_json: bool) -> None:
     """Show where versions come from and which stages they were in.
 
     Chronological, oldest version first: experiment, run, code, data, who and when, and each stage from when to when,
-    in the order of main.
+    in the order of main. With --at, the story up to then.
     """
-    found = reading.history(door.world, ref)
+    world = door.world
+    found = reading.history(world, ref, commit=as_of(world, at))
     if as_json:
         echo_json(found)
         return
@@ -263,7 +285,7 @@ def history(door: Door, ref: str, as_json: bool) -> None:
         _field("source", version.source, "  ")
         _show_lineage(version, "  ")
         for span in lineage.spans:
-            until = f"{span.until:%Y-%m-%d %H:%M}" if span.until else "now"
+            until = f"{span.until:%Y-%m-%d %H:%M}" if span.until else "then" if at else "now"
             via = f", request {span.request}" if span.request is not None else ""
             when = f"{span.since:%Y-%m-%d %H:%M} – {until}"
             click.echo(f"  {span.stage:<11} {when}   {span.since_commit[:10]} {visible(span.by)}{via}")

@@ -12,6 +12,8 @@ from stagedoor.core.views.plain import json_text, visible
 from stagedoor.core.views.plans import data as plan_data
 from stagedoor.core.views.plans import text as plan_text
 from stagedoor.errors import BadInput
+from stagedoor.workflows.moments import Moment, commit_at
+from stagedoor.workflows.world import World
 from stagedoor.workflows.writing import Lane, Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,6 +24,27 @@ _COLOURS = {"+": "green", "-": "red", "~": "yellow", "x": "red", "!": "yellow"}
 def json_option(command: F) -> F:
     """`--json` for a command that reads."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def at_option(command: F) -> F:
+    """`--at` for a command that reads: the registry as it was."""
+    text = "As it was then: a time (2026-10-01 means its end; UTC), a branch, a tag or a commit."
+    return click.option("--at", metavar="REV|TIME", help=text)(command)
+
+
+def as_of(world: World, at: str | None) -> str | None:
+    """The commit that `--at` means, which is said on stderr; None without it."""
+    if at is None:
+        return None
+    moment = commit_at(world, at)
+    echo_as_of(moment)
+    return moment.commit
+
+
+def echo_as_of(moment: Moment) -> None:
+    """Which commit an answer is about, on stderr."""
+    merged = f", merged {moment.merged:%Y-%m-%d %H:%M:%S} UTC" if moment.merged else ""
+    click.secho(f"as of {moment.commit[:10]}{merged}", dim=True, err=True)
 
 
 def rehearsal_option(command: F) -> F:

@@ -6,7 +6,16 @@ import click
 
 from stagedoor.apps.cli.complete import complete_ref, complete_request, complete_stage
 from stagedoor.apps.cli.main import Door
-from stagedoor.apps.cli.output import echo_json, echo_lines, echo_outcome, json_option, rehearsal_option, table
+from stagedoor.apps.cli.output import (
+    as_of,
+    at_option,
+    echo_json,
+    echo_lines,
+    echo_outcome,
+    json_option,
+    rehearsal_option,
+    table,
+)
 from stagedoor.core.checks import Problem
 from stagedoor.core.plan import Plan
 from stagedoor.core.requests import BrokeGlass, Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed
@@ -267,6 +276,7 @@ def _planned(door: Door, number: int | None, base: str | None, head: str | None)
     show_default=True,
 )
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@at_option
 @json_option
 @click.pass_obj
 def validate(
@@ -276,19 +286,20 @@ def validate(
     head: str | None,
     style: str,
     strict: bool,
+    at: str | None,
     as_json: bool,
 ) -> None:
     """Check a request, a revision, or files.
 
-    Without arguments the whole registry at main. With N a request, merged into today's main, approvals included. With
-    paths the files in this checkout. Exit code 8 when an error was found.
+    Without arguments the whole registry at main, or as it was --at a time. With N a request, merged into today's main,
+    approvals included. With paths the files in this checkout. Exit code 8 when an error was found.
 
     \b
     stagedoor validate 4
     stagedoor validate --base origin/main --head HEAD --format github
     stagedoor validate registry_spec/models/power-forecasting.yaml
     """
-    found = _validated(door, what, base, head)
+    found = _validated(door, what, base, head) if at is None else _validated_then(door, at, what or base or head)
     style = "json" if as_json else style
     rendered = problems.render(found, style)
     echo_lines(rendered) if style == "text" else click.echo(rendered, nl=False)
@@ -308,6 +319,13 @@ def _validated(door: Door, what: tuple[str, ...], base: str | None, head: str | 
         made = planning.plan_between(world, base or world.repository.branch, head or "HEAD")
         return (*validating.conflicts_as_problems(made), *made.problems)
     return planning.validate_all(door.world)
+
+
+def _validated_then(door: Door, at: str, more: object) -> tuple[Problem, ...]:
+    if more:
+        raise BadInput("--at checks a whole registry of the past", fix="leave requests, files and revisions out")
+    world = door.world
+    return planning.validate_all(world, as_of(world, at))
 
 
 @click.command()

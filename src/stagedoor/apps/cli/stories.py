@@ -8,7 +8,7 @@ import click
 
 from stagedoor.apps.cli.complete import complete_ref
 from stagedoor.apps.cli.main import Door
-from stagedoor.apps.cli.output import echo_json, json_option, rehearsal_option, table
+from stagedoor.apps.cli.output import as_of, at_option, echo_json, json_option, rehearsal_option, table
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES, check_called
 from stagedoor.core.registry import resolve
 from stagedoor.core.views.checks import page
@@ -22,17 +22,19 @@ from stagedoor.workflows import history as past
 @click.command()
 @click.argument("ref", required=False, shell_complete=complete_ref)
 @click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="How many; 0 for all.")
+@at_option
 @json_option
 @click.pass_obj
-def activity(door: Door, ref: str | None, limit: int, as_json: bool) -> None:
+def activity(door: Door, ref: str | None, limit: int, at: str | None, as_json: bool) -> None:
     """Show what happened, newest first.
 
     Of the whole registry, of a model or of a version, in the order of main: clocks order nothing. `git log
-    --first-parent` tells the same story.
+    --first-parent` tells the same story. With --at, what had happened by then.
     """
     world = door.world
-    found = resolve(world.snapshot().registry, ref) if ref else None
-    events = past.activity(world, found.model if found else None, found.version if found else None)
+    commit = as_of(world, at)
+    found = resolve(world.snapshot(commit).registry, ref) if ref else None
+    events = past.activity(world, found.model if found else None, found.version if found else None, commit=commit)
     shown = events[:limit] if limit else events
     if as_json:
         echo_json(shown)
