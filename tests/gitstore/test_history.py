@@ -151,3 +151,22 @@ def test_the_clock_lists_the_chain_in_its_order_with_whatever_dates_it_claims(
     chain = [commit(bare, {"a": str(n)}, time=time) for n, time in enumerate(times)]
     assert bare.clock(chain[-1]) == list(zip(chain, times, strict=True))
     assert bare.clock(chain[1]) == list(zip(chain[:2], times[:2], strict=True))
+
+
+def test_newest_first_streams_the_commits_that_touch_a_file_or_folder(bare: Repository, merged: dict[str, Oid]) -> None:
+    assert list(bare.newest_first(merged["last"], ["s"])) == [merged["merge"], merged["base"]]
+    assert next(bare.newest_first(merged["last"], ["a", "d"])) == merged["last"]
+    assert list(bare.newest_first(merged["direct"], ["d", "*"])) == []
+
+
+def test_the_last_touch_of_a_file_is_found_in_any_folder_and_a_name_is_no_pattern(
+    bare: Repository, commit: Commit
+) -> None:
+    tips = [
+        commit(bare, {path: "1"}) for path in ("m/x/a[1]*.yaml", "m/a1.yaml", "m/b.yaml", "b.yaml", "m/deep/er/b.yaml")
+    ]
+    assert bare.last_touch(tips[-1], "m", "a[1]*.yaml") == tips[0]
+    assert bare.last_touch(tips[-1], "m", "b.yaml") == tips[4]
+    assert bare.last_touch(tips[3], "m", "b.yaml") == tips[2]
+    for name in ("*.yaml", "?.yaml", "c.yaml", "\\b.yaml", "-x"):
+        assert bare.last_touch(tips[-1], "m", name) is None

@@ -223,6 +223,7 @@ def test_a_tag_cannot_borrow_the_branchs_name(repo: Repository, commit: Commit, 
     first, second = commit(repo, {"a": "1"}), commit(repo, {"a": "2"})
     git("tag", "main", first, at=repo.git_dir)
     assert repo.resolve("main") == second
+    assert repo.resolve("main~1") == repo.resolve("main^") == first
 
 
 NO_REVISION = (

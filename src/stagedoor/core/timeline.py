@@ -57,10 +57,6 @@ class Chain:
         place = last_at(self.merged, moment)
         return None if place is None else self.commits[place]
 
-    def up_to(self, commit: str) -> tuple[str, ...]:
-        """The commits up to one of them, with it."""
-        return self.commits[: self._places[commit] + 1]
-
 
 def state_at(times: Sequence[datetime], moment: datetime, now: datetime) -> int | None:
     """The place in the chain of the last commit that was there at `moment`; None before the first one."""

@@ -33,6 +33,18 @@ def clock(git: Git, until: Oid) -> list[tuple[Oid, datetime]]:
     return [(Oid(oid), seconds_as_time(int(seconds))) for seconds, oid in pairs]
 
 
+def newest_first(git: Git, until: Oid, paths: Sequence[str]) -> Iterator[Oid]:
+    """The chain from its newest end, streamed: whoever has seen enough stops."""
+    process = git.start("--literal-pathspecs", "rev-list", "--first-parent", until, "--", *paths)
+    assert process.stdout  # noqa: S101 - it is a pipe
+    try:
+        yield from (Oid(line.decode("ascii").strip()) for line in process.stdout)
+        if process.wait():
+            raise BadRepository("git could not read the history", where=str(git.git_dir), fix="run git fsck")
+    finally:
+        end(process)
+
+
 def last_touch(git: Git, until: Oid, under: str, name: str) -> Oid | None:
     """The newest commit of the chain that changed `under/**/name`, where neither is a pattern."""
     pattern = f"{_literal(under)}/**/{_literal(name)}"

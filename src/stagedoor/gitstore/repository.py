@@ -158,11 +158,10 @@ class Repository:
         """The commit a person means. The registry's branch wins over a tag that borrows its name."""
         if rev in (self.branch, self.ref) and (tip := self.tip()):
             return tip
-        if rev.startswith((f"{self.branch}~", f"{self.branch}^")):
-            rev = f"refs/heads/{rev}"
         if not rev or rev.startswith(("-", ":")) or not can_be_said(rev):
             raise self._unknown(rev)
-        answer = self._git.run(*("rev-parse", "--verify", "--quiet", "--end-of-options", rev + "^{commit}"), ok=())
+        said = f"refs/heads/{rev}" if rev.startswith((f"{self.branch}~", f"{self.branch}^")) else rev
+        answer = self._git.run(*("rev-parse", "--verify", "--quiet", "--end-of-options", said + "^{commit}"), ok=())
         found = answer.text.strip()
         if answer.code or not is_oid(found):
             raise self._unknown(rev)
@@ -277,6 +276,11 @@ class Repository:
         """The first-parent chain up to `until`, oldest first, with the dates its committers claim."""
         self.require_history()
         return history.clock(self._git, until)
+
+    def newest_first(self, until: Oid, paths: Sequence[str]) -> Iterator[Oid]:
+        """The commits of the first-parent chain that changed one of these files or folders, as many as are taken."""
+        self.require_history()
+        return history.newest_first(self._git, until, paths)
 
     def last_touch(self, until: Oid, under: str, name: str) -> Oid | None:
         """The newest commit of the first-parent chain that changed a file of that name, somewhere below a folder."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from stagedoor.core.diff import ModelCreated, StageMoved, VersionCreated, VersionDeleted
 from stagedoor.core.gates import Ask, Broken, Circumstances, Entry
 from stagedoor.core.layout import evidence_path
+from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadSpec, NotFound
 from stagedoor.gitstore import TooBig
 from stagedoor.workflows.history import Landed, landings_of
@@ -53,27 +54,27 @@ def _time_in(world: World, base: Snapshot, now: datetime) -> Callable[[Entry, st
     def time_in(entry: Entry, stage: str) -> timedelta | None:
         name = base.registry.models[entry.path].name if entry.path in base.registry.models else entry.model.name
         if name not in known:
-            known[name] = _landings(world, name)
-        return _spent(known[name], entry.version.version, stage, now)
+            known[name] = _landings(world, base, name)
+        return _spent(known[name], entry.version.version, stage, now, world.chain())
 
     return time_in
 
 
-def _landings(world: World, name: str) -> tuple[Landed, ...]:
+def _landings(world: World, base: Snapshot, name: str) -> tuple[Landed, ...]:
     try:
-        return landings_of(world, name)
+        return landings_of(world, name, base.commit)
     except NotFound:
         # the model comes with this very change
         return ()
 
 
-def _spent(story: tuple[Landed, ...], number: int, stage: str, now: datetime) -> timedelta | None:
+def _spent(story: tuple[Landed, ...], number: int, stage: str, now: datetime, chain: Chain) -> timedelta | None:
     spent, since, was_there = timedelta(), None, False
     for one in story:
         moved = _stage_after(one, number)
         if moved is None:
             continue
-        when = one.commit.committer.time
+        when = chain.time_of(one.commit.oid) if one.commit.oid in chain else one.commit.committer.time
         if since is not None:
             spent += max(when - since, timedelta())
         since = when if moved == stage else None

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stagedoor.core.diff import ModelMoved
-from stagedoor.core.layout import SPEC_FOLDER, file_name, name_fault
+from stagedoor.core.layout import MODELS, SPEC_FOLDER, file_name, name_fault
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import RegisteredModel, RegistrySpec, Version
+from stagedoor.core.spec import RegisteredModel, Version
 from stagedoor.errors import BadSpec, NotFound
 from stagedoor.workflows.history import Landed, landed, landings_from
 from stagedoor.workflows.moments import state_of_main
 from stagedoor.workflows.reading import Lineage, history, lineages, name_matches, stage_news
 from stagedoor.workflows.snapshots import Snapshot, root_of
 from stagedoor.workflows.world import World
+
+# above this many files git is asked for every commit below models/
+_MANY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,8 @@ class _Search:
     sought: dict[str, dict[int, tuple[str, int]]] = field(default_factory=dict)
     found: dict[tuple[str, int], Landed] = field(default_factory=dict)
 
-    def look(self, one: Landed, root: str) -> None:
-        """See what a commit brought, and follow files to where they were before it."""
+    def look(self, one: Landed, root: str) -> bool:
+        """See what a commit brought, and follow files to where they were before it; true where one had moved."""
         for change in one.changes:
             numbers = self.sought.get(root + change.path, {})
             for number, _, stage in stage_news(change):
@@ -175,6 +179,7 @@ class _Search:
         for path in {root + change.path for change in one.changes} | moved.keys():
             if not self.sought.get(path, True):
                 del self.sought[path]
+        return bool(moved)
 
 
 def held(world: World, stage: str, *, at: str | None = None, model: str = "") -> Held:
@@ -219,11 +224,23 @@ def _comings(
     for model, path, version in there:
         key = (model.name, version.version)
         search.sought.setdefault(root + path, {})[version.version] = key
-    for oid in reversed(world.chain().up_to(commit)):
+    until: str | None = commit
+    while until is not None and search.sought:
+        until = _look_back(world, search, until)
+    return search.found
+
+
+def _look_back(world: World, search: _Search, until: str) -> str | None:
+    """Go back until all is found, or a file had another path before: then the commit from where to look for that."""
+    root = root_of(world.repository)
+    paths = tuple(search.sought) if len(search.sought) <= _MANY else (root + MODELS.rstrip("/"),)
+    for oid in world.repository.newest_first(until, paths):
+        one = landed(world, oid, search.sought.keys())
+        if search.look(one, root):
+            return one.commit.parents[0]
         if not search.sought:
             break
-        search.look(landed(world, oid, search.sought.keys()), root)
-    return search.found
+    return None
 
 
 def _holder(model: str, version: Version, landing: Landed | None, since: datetime | None) -> Holder:
