@@ -143,9 +143,10 @@ def test_ten_moves_in_one_second_keep_their_order(town: Town) -> None:
         registering.transition(town.as_(CAROL), [Wish("fraud/1", stage)])
     stays = when(town.as_(ANN), "fraud/1").stays
     assert [stay.stage for stay in stays] == ["None", *stages]
-    assert {stay.since for stay in stays[1:]} == {day(2)}
+    (second,) = {stay.since for stay in stays[1:]}
     assert [a.until_commit for a in stays[:-1]] == [b.since_commit for b in stays[1:]]
-    assert holders(town, stages[-1], "2026-12-02T10:00:00") == ["fraud/1"]
+    assert second is not None
+    assert holders(town, stages[-1], second.isoformat()) == ["fraud/1"]
 
 
 def test_dates_that_lie_move_no_other_stay(town: Town) -> None:
