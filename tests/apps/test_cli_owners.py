@@ -116,3 +116,25 @@ def test_as_may_stand_behind_a_command_of_a_group(fraud: Home, sd: Sd) -> None:
     made = sd("owners", "set", "fraud@Staging", BOB, "--as", DAVE, "--json").json["request"]
     assert sd("why", made, "--json").code == 8
     assert "owners" in COMMANDS
+
+
+def test_fmt_writes_the_stage_files_of_the_checkout(fraud: Home, sd: Sd) -> None:
+    sd("transition", "fraud/1", "Production", as_=CAROL).ok()
+    fraud.git("reset", "-q", "--hard", "main")
+    assert sd("fmt", "--stage-files", "--check").code == 8
+    file = "registry_spec/stages/Production/fraud.yaml"
+    sd("fmt", "--stage-files").ok(f"wrote {fraud.path / file}")
+    assert fraud.text(file).endswith("stage: Production\nversions:\n- 1\n")
+    sd("fmt", "--stage-files").ok("All files are in canonical form")
+    sd("fmt", "--check").ok()
+    sd("fmt", "--stage-files", file).refused(2, "writes all of them")
+
+
+def test_fmt_writes_no_stage_file_through_a_link(fraud: Home, sd: Sd) -> None:
+    sd("transition", "fraud/1", "Production", as_=CAROL).ok()
+    fraud.git("reset", "-q", "--hard", "main")
+    outside = fraud.path.parent / "outside"
+    outside.mkdir()
+    (fraud.path / "registry_spec/stages").symlink_to(outside)
+    sd("fmt", "--stage-files").refused(10, "leads out of the registry by a link")
+    assert list(outside.iterdir()) == []

@@ -11,6 +11,7 @@ import pytest
 from specs import ANN, CAROL, FRAUD, NOW, OWNERS, PEOPLE, facts, model, owners, registry, version
 from stagedoor.core.approval import Verdict, judge, needs
 from stagedoor.core.checks import Check, Facts, Place, run
+from stagedoor.core.checks.base import StageText
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES
 from stagedoor.core.diff import diff
 from stagedoor.core.gates import Circumstances
@@ -34,6 +35,7 @@ NOTHING = Registry()
 ONE = registry(model("fraud", version(1)))
 SERVED = registry(model("fraud", version(1, "Production")))
 POLICY = "registry_spec/registry.yaml"
+LISTED = "registry_spec/stages/Production/fraud.yaml"
 AT = ".github/CODEOWNERS"
 HEAD = "b" * 40
 DOCS = Path(__file__).parents[2] / "docs/checks.md"
@@ -209,6 +211,12 @@ CASES: dict[str, Case] = {
         "fraud@champion points at version 1, which is in Archived",
         FRAUD,
         fraud(version(1, "Staging"), before=SERVED, aliases={"champion": 1}),
+    ),
+    "SD307": Case(
+        facts(SERVED, SERVED, stage_files=(StageText(LISTED, FRAUD, "versions: [2]\n", "versions: [1]\n"),)),
+        f"{LISTED} does not say what {FRAUD} says",
+        LISTED,
+        facts(SERVED, SERVED, stage_files=(StageText(LISTED, FRAUD, "versions: [1]\n", "versions: [1]\n"),)),
     ),
     "SD401": Case(
         lines(OWNERS + "!docs/ @ann\n"),

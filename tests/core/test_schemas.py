@@ -95,5 +95,5 @@ def test_the_schema_calls_the_sources_of_a_stage_from() -> None:
 def test_each_kind_has_its_file() -> None:
     assert {path: json.loads(raw)["title"] for path, raw in schema_files().items()} == {
         f"registry_spec/schemas/{kind}.json": f"Stagedoor {kind}"
-        for kind in ("RegisteredModel", "Registry", "People", "Waiver", "Quarantine")
+        for kind in ("RegisteredModel", "Registry", "People", "Waiver", "Quarantine", "StageFile")
     }

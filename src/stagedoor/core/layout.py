@@ -19,6 +19,7 @@ EVIDENCE: Final = f"{SPEC_FOLDER}/evidence/"
 SIGNERS_FILE: Final = f"{SPEC_FOLDER}/allowed_signers"
 TEMPLATES: Final = f"{SPEC_FOLDER}/templates/"
 SCHEMAS: Final = f"{SPEC_FOLDER}/schemas/"
+STAGES: Final = f"{SPEC_FOLDER}/stages/"
 
 # 255 bytes is what a file name may have on the file systems people check out to; git adds a suffix to some
 MAX_FILE_NAME: Final = 240
@@ -123,3 +124,18 @@ def is_waiver_path(path: str) -> bool:
 def is_model_path(path: str) -> bool:
     """Whether a path from the registry's root is a model file's."""
     return path.startswith(MODELS) and path.endswith(".yaml")
+
+
+def is_stage_path(path: str) -> bool:
+    """Whether a path from the registry's root is a stage file's."""
+    return path.startswith(STAGES) and path.endswith(".yaml") and path.count("/") > STAGES.count("/")
+
+
+def stage_path(stage: str, model_file: str) -> str:
+    """The path of a model's stage file: as below `models/`, in a folder called like the stage."""
+    return f"{STAGES}{file_name(stage).removesuffix('.yaml')}/{model_file.removeprefix(MODELS)}"
+
+
+def model_path_of(stage_file: str) -> str:
+    """The path of the model file that a stage file speaks of."""
+    return MODELS + stage_file.removeprefix(STAGES).partition("/")[2]

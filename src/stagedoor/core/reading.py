@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 from stagedoor.core.layout import schema_line
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.spec import People, RegisteredModel, Unfit, Value, dump
+from stagedoor.core.stagefiles import StageFile
 from stagedoor.core.text import Document, edit, format_text, read, render
 from stagedoor.errors import BadSpec
 
-FileValue = RegisteredModel | RegistrySpec | People | Waiver | Quarantine
+FileValue = RegisteredModel | RegistrySpec | People | Waiver | Quarantine | StageFile
 V = TypeVar("V", bound=Value)
 
 # who has this many faults in one file mends the first ones first
@@ -28,6 +29,7 @@ _KINDS: Final[dict[str, type[Value]]] = {
     "People": People,
     "Waiver": Waiver,
     "Quarantine": Quarantine,
+    "StageFile": StageFile,
 }
 
 

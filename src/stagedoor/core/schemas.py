@@ -8,6 +8,7 @@ from typing import Any, Final
 from stagedoor.core.layout import SCHEMAS
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.spec import People, RegisteredModel, Value
+from stagedoor.core.stagefiles import StageFile
 
 KINDS: Final[dict[str, type[Value]]] = {
     "RegisteredModel": RegisteredModel,
@@ -15,6 +16,7 @@ KINDS: Final[dict[str, type[Value]]] = {
     "People": People,
     "Waiver": Waiver,
     "Quarantine": Quarantine,
+    "StageFile": StageFile,
 }
 
 

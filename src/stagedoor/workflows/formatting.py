@@ -10,7 +10,8 @@ from pathlib import Path
 from stagedoor.core.layout import SPEC_FOLDER
 from stagedoor.core.reading import formatted
 from stagedoor.errors import BadRepository, BadSpec, NotFound
-from stagedoor.workflows.snapshots import MAX_FILE, root_of
+from stagedoor.workflows.snapshots import MAX_FILE, root_of, with_files
+from stagedoor.workflows.stagefiles import derived, everything, models_at
 from stagedoor.workflows.world import World
 
 
@@ -28,6 +29,38 @@ def format_files(world: World, paths: Sequence[Path], *, check: bool) -> tuple[l
         except BadSpec as error:
             faults.append(error)
     return changed, faults
+
+
+def write_stage_files(world: World, *, check: bool) -> tuple[list[Path], list[BadSpec]]:
+    """Make the stage files of the checkout say what its model files say; the paths that changed (or would), and the
+    refusals of models that do not read."""
+    top = world.repository.work_tree
+    if top is None:
+        raise BadRepository("a bare repository has no files to write", fix="run it in a checkout")
+    root = root_of(world.repository)
+    here = with_files(world.snapshot(), _checkout(world, top, root))
+    files = derived(here, models_at(here, everything(here)))
+    for path, data in files.items() if not check else ():
+        _put(top / path, top / root / SPEC_FOLDER, data)
+    return [top / path for path in sorted(files)], list(here.unreadable())
+
+
+def _checkout(world: World, top: Path, root: str) -> dict[str, bytes | None]:
+    """The registry's files as they are on the disk, in the place of what main has."""
+    gone: dict[str, bytes | None] = {root + path: None for path in world.snapshot().files}
+    files = {path for path in _all(world) if path.stat().st_size <= MAX_FILE}
+    return gone | {path.relative_to(top).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def _put(path: Path, folder: Path, data: bytes | None) -> None:
+    if not path.parent.resolve().is_relative_to(folder.resolve()) or path.is_symlink():
+        raise BadRepository(f"{path} leads out of the registry by a link", fix="replace the link by a plain folder")
+    if data is None:
+        path.unlink()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    _replace(path, data)
 
 
 def _all(world: World) -> list[Path]:

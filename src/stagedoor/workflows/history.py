@@ -8,7 +8,7 @@ from functools import cached_property
 
 from stagedoor.core.diff import Change, ModelMoved, diff
 from stagedoor.core.events import Event, Happening, events_of
-from stagedoor.core.layout import SCHEMAS, SPEC_FOLDER, is_model_path
+from stagedoor.core.layout import SCHEMAS, SPEC_FOLDER, STAGES, is_model_path
 from stagedoor.core.owners import LOCATIONS
 from stagedoor.core.reading import read_as
 from stagedoor.core.registry import Registry
@@ -147,7 +147,7 @@ def _of_interest(changes: Sequence[FileChange], only: Collection[str]) -> Iterat
 
 def _is_policy(path: str, top: str) -> bool:
     if path.startswith(f"{SPEC_FOLDER}/"):
-        return not path.startswith(SCHEMAS) and not path.endswith("/.gitkeep")
+        return not path.startswith((SCHEMAS, STAGES)) and not path.endswith("/.gitkeep")
     return any(top in places for places in LOCATIONS.values())
 
 

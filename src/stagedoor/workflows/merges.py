@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagedoor.core.diff import Change, diff
-from stagedoor.core.layout import is_model_path
+from stagedoor.core.layout import is_model_path, is_stage_path
 from stagedoor.core.reading import edited, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.replay import Renumbered, replay
@@ -14,6 +14,7 @@ from stagedoor.core.spec import RegisteredModel
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import Merged
 from stagedoor.workflows.snapshots import Snapshot, root_of
+from stagedoor.workflows.stagefiles import concerned, derived, everything, mended
 from stagedoor.workflows.world import World
 
 
@@ -43,7 +44,7 @@ def texts(base: Snapshot, registry: Registry) -> dict[str, bytes | None]:
             found[root + path] = text_of(model, path).encode()
         elif (before := base.registry.models[source]) != model or source != path:
             found[root + path] = edited(base.text(source), before, model).encode()
-    return found
+    return found | (derived(base, registry.touched) if base.spec.stage_files else {})
 
 
 def _read(snapshot: Snapshot, path: str) -> RegisteredModel | None:
@@ -57,13 +58,19 @@ def merged_tree(world: World, ours: str, theirs: str) -> MergeResult:
     of neighbouring versions go together, two new versions with one number are renumbered. Anything else that clashes
     is a conflict.
     """
+    result = _merged(world, ours, theirs)
+    return result if result.conflicts else replace(result, tree=_followed(world, ours, theirs, result.tree))
+
+
+def _merged(world: World, ours: str, theirs: str) -> MergeResult:
     repository = world.repository
     result = repository.merge(ours, theirs)
     if isinstance(result, Merged):
         return MergeResult(result.tree)
     root = root_of(repository)
     clashing = {file.path.removeprefix(root) for file in result.paths if file.path.startswith(root)}
-    strangers = sorted(file.path for file in result.paths if not is_model_path(file.path.removeprefix(root)))
+    follows = world.snapshot(ours).spec.stage_files
+    strangers = sorted(file.path for file in result.paths if not _is_ours(file.path.removeprefix(root), follows))
     own_tree = repository.commit_info(ours).tree
     if strangers:
         return MergeResult(own_tree, tuple(f"both sides changed {path}" for path in strangers))
@@ -73,11 +80,33 @@ def merged_tree(world: World, ours: str, theirs: str) -> MergeResult:
     return _by_meaning(world, base, ours, theirs, result.tree, clashing)
 
 
+def _is_ours(path: str, follows: bool) -> bool:
+    """Whether a clash in a file is for us to resolve. A stage file is made again, so it never clashes."""
+    return is_model_path(path) or (follows and is_stage_path(path))
+
+
+def _followed(world: World, ours: str, theirs: str, tree: str) -> str:
+    """The merged tree with stage files that say what its models say; all of them where they are new."""
+    head = world.snapshot(tree)
+    try:
+        asks, asked = head.spec.stage_files, world.snapshot(ours).spec.stage_files
+    except BadSpec:
+        return tree
+    if not asks:
+        return tree
+    if not asked:
+        return mended(world.repository, head, everything(head), tree)
+    root = root_of(world.repository)
+    base = world.repository.merge_base(ours, theirs)
+    changed = world.repository.changes(base, theirs, root) if base else ()
+    return mended(world.repository, head, concerned(c.path.removeprefix(root) for c in changed), tree)
+
+
 def _by_meaning(world: World, base: str, ours: str, theirs: str, tree: str, clashing: set[str]) -> MergeResult:
     mine = world.snapshot(ours)
     own_tree = world.repository.commit_info(ours).tree
     try:
-        changes = changes_between(world.snapshot(base), world.snapshot(theirs), clashing)
+        changes = changes_between(world.snapshot(base), world.snapshot(theirs), set(concerned(clashing)))
         replayed = replay(changes, mine.registry)
     except BadSpec as error:
         return MergeResult(own_tree, (f"{error.where}: {error.what}",))

@@ -27,6 +27,7 @@ from stagedoor.workflows.circumstances import circumstances
 from stagedoor.workflows.merges import merged_tree
 from stagedoor.workflows.signing import signed_by
 from stagedoor.workflows.snapshots import Snapshot, odd_entries, root_of
+from stagedoor.workflows.stagefiles import concerned, everything, stage_texts
 from stagedoor.workflows.world import World
 
 
@@ -205,6 +206,9 @@ def _facts(
             head,
             (*after.models, *waivers, *(p for p in (REGISTRY_FILE, PEOPLE_FILE, QUARANTINE_FILE) if looks_at(p))),
         ),
+        stage_files=stage_texts(head, everything(head) if all_models else concerned(touched))
+        if spec and spec.stage_files
+        else (),
         verdict=verdict,
         waivers=waivers,
         files_of_evidence=_evidence_of(head, after),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stagedoor.core.checks import Problem
+from stagedoor.core.layout import is_stage_path
 from stagedoor.core.plan import Plan, effects
 from stagedoor.core.replay import Renumbered, replay
 from stagedoor.core.requests import Request, Reviewed
@@ -72,7 +73,7 @@ def _stale(world: World, request: Request, main: str, now: Plan) -> str:
     if request.base == main:
         return ""
     then = plan(world, world.snapshot(request.base), world.snapshot(request.head))
-    if effects(then.models) == effects(now.models) and then.files == now.files:
+    if effects(then.models) == effects(now.models) and _by_hand(world, then) == _by_hand(world, now):
         return ""
     if now.is_empty:
         return "main has all of this already"
@@ -84,6 +85,12 @@ class Signing:
     """How to sign: with a key, or with git's own."""
 
     key: str | None = None
+
+
+def _by_hand(world: World, made: Plan) -> list[str]:
+    """The files of a plan that follow from no model."""
+    root = root_of(world.repository)
+    return [path for path in made.files if not is_stage_path(path.removeprefix(root))]
 
 
 def approve(
@@ -276,6 +283,8 @@ def _other_files(world: World, request: Request, main: str) -> dict[str, bytes |
     root = root_of(repository)
     models = f"{root}registry_spec/models/"
     theirs = {c.path: c for c in repository.changes(request.base, request.head) if not c.path.startswith(models)}
+    if world.snapshot(main).spec.stage_files:
+        theirs = {path: c for path, c in theirs.items() if not is_stage_path(path.removeprefix(root))}
     ours = {c.path: c.after for c in repository.changes(request.base, main)}
     clashing = sorted(path for path, c in theirs.items() if path in ours and ours[path] != c.after)
     if clashing:

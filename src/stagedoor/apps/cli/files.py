@@ -8,21 +8,27 @@ import click
 
 from stagedoor.apps.cli.main import Door
 from stagedoor.core.schemas import KINDS, schema_text
-from stagedoor.errors import ChecksFailed
+from stagedoor.errors import BadInput, ChecksFailed
 from stagedoor.workflows import formatting
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; exit 8 if a file is not in canonical form.")
+@click.option("--stage-files", is_flag=True, help="Write stages/STAGE/MODEL.yaml from the model files of the checkout.")
 @click.pass_obj
-def fmt(door: Door, paths: tuple[Path, ...], check: bool) -> None:
+def fmt(door: Door, paths: tuple[Path, ...], check: bool, stage_files: bool) -> None:
     """Write registry files in their canonical form.
 
     Keys in one order, values written in one way, comments kept. Without PATHS every file of the registry in this
     checkout. Running it twice changes nothing more.
     """
-    changed, faults = formatting.format_files(door.world, [door.directory / path for path in paths], check=check)
+    if stage_files:
+        if paths:
+            raise BadInput("--stage-files writes all of them", fix="stagedoor fmt --stage-files")
+        changed, faults = formatting.write_stage_files(door.world, check=check)
+    else:
+        changed, faults = formatting.format_files(door.world, [door.directory / path for path in paths], check=check)
     for path in changed:
         click.echo(f"{'would write' if check else 'wrote'} {path}")
     if not changed and not faults:

@@ -24,6 +24,7 @@ from stagedoor.core.diff import (
     VersionDeleted,
 )
 from stagedoor.core.gates import gates_for
+from stagedoor.core.layout import is_stage_path
 from stagedoor.core.owners import Level
 from stagedoor.core.policy import RegistrySpec, Verb
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING
@@ -137,7 +138,10 @@ def needs(
         for path, right, verb, move in _asked(change):
             found.setdefault((root + path, right), []).append(_reason(change, names, verb, move, spec))
     for path in other_paths:
-        found.setdefault((path, Level.EDIT), []).append(Reason(f"{path} changes"))
+        # a stage file follows its model, so whoever may move the version and owns the file may write both
+        follows = spec.stage_files and path.startswith(root) and is_stage_path(path.removeprefix(root))
+        reason = Reason(f"{path} changes", "transition" if follows else None)
+        found.setdefault((path, Level.EDIT), []).append(reason)
     return tuple(_need(path, right, reasons) for (path, right), reasons in sorted(found.items(), key=_stable))
 
 

@@ -57,6 +57,16 @@ class Finding:
     at: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StageText:
+    """A stage file as it is and as its model wants it; None where there is none, or should be none."""
+
+    path: str
+    model: str
+    found: str | None
+    wanted: str | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
     """Everything a check may look at. `before` and `after` hold the models the change touches, or all of them.
@@ -77,6 +87,7 @@ class Facts:
     unreadable: tuple[BadSpec, ...] = ()
     odd: Mapping[str, str] = field(default_factory=dict)
     uncanonical: tuple[str, ...] = ()
+    stage_files: tuple[StageText, ...] = ()
     verdict: Verdict | None = None
     rulings: tuple[GateRuling, ...] = ()
     waivers: Mapping[str, Waiver] = field(default_factory=dict)

@@ -27,6 +27,7 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     stages.exclusive_holds_one,
     stages.aliases_are_legal,
     stages.alias_is_not_archived,
+    stages.stage_files_follow,
     policy.codeowners_parses,
     policy.owners_exist,
     policy.gates_are_met,

@@ -106,3 +106,17 @@ def alias_is_not_archived(facts: Facts) -> Iterator[Finding]:
             if version and version.stage == "Archived" and news:
                 what = f"{model.name}@{alias} points at version {number}, which is in Archived"
                 yield Finding(what, Place(path, ("aliases", alias)), f"stagedoor alias {model.name}/N {alias}")
+
+
+@check("SD307", "the stage files say what the models say")
+def stage_files_follow(facts: Facts) -> Iterator[Finding]:
+    """A forge lets the owners of `stages/Production/` agree to what stands there; it has to be what really happens."""
+    for one in facts.stage_files:
+        if one.found == one.wanted:
+            continue
+        what = f"{one.path} does not say what {one.model} says"
+        if one.found is None:
+            what = f"{one.path} is missing, and {one.model} has versions in that stage"
+        elif one.wanted is None:
+            what = f"{one.path} is there, and {one.model} has no version in that stage"
+        yield Finding(what, Place(one.path), "stagedoor fmt --stage-files")
