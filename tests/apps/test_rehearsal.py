@@ -20,6 +20,8 @@ from tests.apps.conftest import ANN, BOB, Home, Sd
         ("comment", "fraud/1", "hello"),
         ("follow", "fraud"),
         ("mute", "fraud"),
+        ("mute", "--all"),
+        ("follow", "--all"),
     ],
 )
 def test_a_rehearsal_says_what_it_would_do_and_moves_no_ref(registry: Home, sd: Sd, words: tuple[str, ...]) -> None:

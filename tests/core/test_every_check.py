@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from specs import ANN, CAROL, FRAUD, NOW, OWNERS, PEOPLE, facts, model, owners, registry, version
+from specs import ANN, BY, CAROL, FRAUD, NOW, OWNERS, PEOPLE, facts, model, owners, registry, version
 from stagedoor.core.approval import Verdict, judge, needs
 from stagedoor.core.checks import Check, Facts, Place, run
 from stagedoor.core.checks.base import StageText
@@ -29,6 +29,7 @@ from stagedoor.core.policy import (
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
 from stagedoor.core.spec import Evidence, Version
+from stagedoor.core.webhooks import HttpTarget, Webhook, Webhooks
 from stagedoor.errors import BadSpec
 
 NOTHING = Registry()
@@ -95,6 +96,15 @@ WAIVED = "registry_spec/waivers/late.yaml"
 
 def asking(expression: str) -> RegistrySpec:
     return RegistrySpec(gates=(Gate(name="g", stages=("Production",), expressions=(expression,)),))
+
+
+HOOKS = "registry_spec/webhooks.yaml"
+
+
+def hooked(**more: object) -> Facts:
+    known = {"id": "0" * 32, "name": "chat", "events": ("COMMENT_CREATED",), "created": BY}
+    hook = Webhook.model_validate({"http": HttpTarget(url="https://example.com/"), **known, **more})
+    return facts(ONE, ONE, proposed_webhooks=Webhooks(webhooks=(hook,)))
 
 
 CASES: dict[str, Case] = {
@@ -308,6 +318,31 @@ CASES: dict[str, Case] = {
         POLICY,
         told("json://example.com/hook"),
     ),
+    "SD511": Case(
+        hooked(events=("MODEL_VERSION_PROMOTED",)),
+        "webhook chat (00000000): no event of the style databricks is called MODEL_VERSION_PROMOTED",
+        HOOKS,
+        hooked(events=("MODEL_VERSION_CREATED",)),
+    ),
+    "SD512": Case(
+        hooked(http=HttpTarget(url="https://2130706433/")),
+        "webhook chat (00000000): 2130706433 is a number that some programs read as an address: write the name of the"
+        " host",
+        HOOKS,
+        hooked(http=HttpTarget(url="https://example.com:8443/a?b=c")),
+    ),
+    "SD513": Case(
+        hooked(http=HttpTarget(url="https://example.com/?token=hunter2")),
+        "webhook chat (00000000): a password stands in the URL",
+        HOOKS,
+        hooked(http=HttpTarget(url="https://example.com/?tokens=2")),
+    ),
+    "SD514": Case(
+        hooked(model="scam"),
+        "webhook chat (00000000): there is no model scam",
+        HOOKS,
+        hooked(model="fraud"),
+    ),
 }
 
 
@@ -387,3 +422,15 @@ def test_sd404_asks_for_an_approval_only_of_somebody_who_may_give_it(made: Verdi
 
 def _nowhere(place: Place) -> tuple[int, int]:
     return 0, 0
+
+
+def test_sd512_wants_a_workspace_without_a_path() -> None:
+    (plain,) = (check for check in ALL_CHECKS if check.code == "SD512")
+
+    def job(url: str) -> Facts:
+        return hooked(http=None, job={"job_id": 7, "workspace_url": url})
+
+    assert said(plain, job("https://example.com/?x=")) == [
+        ("webhook chat (00000000): a workspace's URL ends with its host", HOOKS)
+    ]
+    assert said(plain, job("https://example.com/")) == []

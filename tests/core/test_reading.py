@@ -203,7 +203,8 @@ def test_a_key_of_a_megabyte_is_cut() -> None:
          ["1:40 notifications.routes[0].to is an empty list, and one with something in it is wanted"]),
         ("layout: deep", ["1:9 layout is 'deep'; use flat or letter"]),
         ("direct: [fly]",
-         ["1:10 direct[0] is 'fly'; use register, describe, tag, alias, attach, transition, delete or rename"]),
+         ["1:10 direct[0] is 'fly'; use register, describe, tag, alias, attach, transition, delete, rename or "
+          "webhook"]),
         ("requests: {prefix: refs/heads/}",
          ["1:20 requests.prefix is 'refs/heads/', and refs/pull/ or refs/stagedoor/pull/ is wanted"]),
     ],
@@ -266,5 +267,5 @@ def test_a_file_of_no_kind_is_not_formatted(text: str, said: str) -> None:
         formatted(text.encode(), "f.yaml")
     assert (caught.value.what, caught.value.fix) == (
         said,
-        "use one of: RegisteredModel, Registry, People, Waiver, Quarantine",
+        "use one of: RegisteredModel, Registry, People, Waiver, Quarantine, StageFile, Webhooks",
     )

@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from specs import FRAUD, PEOPLE, model, version
+from specs import BY, FRAUD, PEOPLE, model, version
 from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE
 from stagedoor.core.policy import Gate, Notifications, RegistrySpec, Route, Stage
 from stagedoor.core.reading import FileValue, read_as, text_of
 from stagedoor.core.schemas import KINDS, schema, schema_files, schema_text
-from stagedoor.core.spec import Code, Column, Dataset, People, Run, Signature
+from stagedoor.core.spec import (
+    Code,
+    Column,
+    Dataset,
+    People,
+    Run,
+    Signature,
+)
+from stagedoor.core.webhooks import WEBHOOKS_FILE, HttpTarget, JobTarget, Webhook, Webhooks
 
 TRICKY = {
     "number": "1", "float": "1.0", "exponent": "1e5", "yes": "yes", "true": "true", "null": "null", "tilde": "~",
@@ -49,7 +57,26 @@ POLICY = RegistrySpec(
     notifications=Notifications(mail="mailto://x", routes=(Route(name="r", to=("json://x",)),)),
 )
 
-LEAST: dict[str, FileValue] = {"RegisteredModel": model(), "Registry": RegistrySpec(), "People": People()}
+HOOKS = Webhooks(
+    webhooks=(
+        Webhook(id="0" * 32, events=("COMMENT_CREATED",), http=HttpTarget(url="https://x", verify=False), created=BY),
+        Webhook(
+            id="1" * 32,
+            events=("COMMENT_CREATED",),
+            job=JobTarget(job_id="7", workspace_url="https://x"),
+            secrets=("access_token",),
+            created=BY,
+            updated=BY.at,
+        ),
+    )
+)
+
+LEAST: dict[str, FileValue] = {
+    "RegisteredModel": model(),
+    "Registry": RegistrySpec(),
+    "People": People(),
+    "Webhooks": Webhooks(),
+}
 
 
 def checked(folder: Path, *texts: str, kind: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +90,12 @@ def checked(folder: Path, *texts: str, kind: str) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize(
     ("kind", "value", "path"),
-    [("RegisteredModel", MODEL, FRAUD), ("Registry", POLICY, REGISTRY_FILE), ("People", PEOPLE, PEOPLE_FILE)],
+    [
+        ("RegisteredModel", MODEL, FRAUD),
+        ("Registry", POLICY, REGISTRY_FILE),
+        ("People", PEOPLE, PEOPLE_FILE),
+        ("Webhooks", HOOKS, WEBHOOKS_FILE),
+    ],
 )
 def test_check_jsonschema_takes_what_we_write_and_refuses_an_unknown_key(
     kind: str, value: FileValue, path: str, tmp_path: Path
@@ -95,5 +127,5 @@ def test_the_schema_calls_the_sources_of_a_stage_from() -> None:
 def test_each_kind_has_its_file() -> None:
     assert {path: json.loads(raw)["title"] for path, raw in schema_files().items()} == {
         f"registry_spec/schemas/{kind}.json": f"Stagedoor {kind}"
-        for kind in ("RegisteredModel", "Registry", "People", "Waiver", "Quarantine", "StageFile")
+        for kind in ("RegisteredModel", "Registry", "People", "Waiver", "Quarantine", "StageFile", "Webhooks")
     }

@@ -22,7 +22,7 @@ from stagedoor.workflows import comments, following, registering, reviewing
 from stagedoor.workflows.reconciling import Options, open_ledger, reconcile, status
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.writing import Lane
-from town import ANN, BOB, CAROL, Town
+from town import ANN, BOB, CAROL, DAVE, Town
 
 ASK = Lane(propose=True)
 
@@ -432,3 +432,80 @@ def test_the_lease_lasts_as_long_as_slow_sinks_take(configured: Callable[[str], 
     server.server_close()
     assert len(refused) > 3
     assert all(refused)
+
+
+# --- how much mail --------------------------------------------------------------------------------------------------
+
+
+def test_the_last_mail_of_a_day_says_so_and_the_next_day_begins_anew(
+    configured: Callable[[str], Town], postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    town = with_mail(configured, port, "  mails_a_day: 3\n")
+    town.register("fraud")
+    for _ in range(5):
+        town.register("fraud", BOB)
+    registering.transition(town.as_(BOB), [Wish("fraud/1", "Staging")])
+    report = reconcile(town.as_(CAROL))
+    assert box.subjects(ANN) == [
+        *[f"[test] {BOB} registered fraud/{number}" for number in (2, 3, 4)],
+        # another kind of activity has a count of its own
+        f"[test] {BOB} moved fraud/1 from None to Staging",
+    ]
+    texts = [str(mail.get_body(("plain",)).get_content()) for mail in box.mails]  # type: ignore[union-attr]
+    assert ["the limit of 3 a day is reached" in text.replace("\n", " ") for text in texts] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert status(town.as_(CAROL)).counts == {"delivered": 4, "skipped": 2}
+    assert report.failed == ()
+    town.clock.now += timedelta(days=1)
+    town.register("fraud", BOB)
+    reconcile(town.as_(CAROL))
+    assert box.subjects(ANN)[-1] == f"[test] {BOB} registered fraud/7"
+
+
+def test_who_wants_no_mail_gets_none_until_they_want_it_again(
+    configured: Callable[[str], Town], postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    town = with_mail(configured, port)
+    town.register("fraud")
+    following.follow(town.as_(CAROL), "fraud")
+    following.silence(town.as_(ANN), mail=False)
+    town.register("fraud", BOB)
+    reconcile(town.as_(CAROL))
+    assert (len(box.subjects(ANN)), len(box.subjects(CAROL))) == (0, 2)
+    following.silence(town.as_(ANN), mail=True)
+    town.register("fraud", BOB)
+    reconcile(town.as_(CAROL))
+    assert box.subjects(ANN) == [f"[test] {BOB} registered fraud/3"]
+
+
+def test_without_a_mail_url_the_registry_mails_nobody(configured: Callable[[str], Town]) -> None:
+    town = configured("")
+    town.register("fraud")
+    following.follow(town.as_(CAROL), "fraud")
+    assert reconcile(town.as_(CAROL)).delivered == 0
+
+
+def test_asking_moving_and_commenting_make_one_follow_the_version(town: Town) -> None:
+    town.register("fraud", CAROL)
+    to_staging(town, "fraud/1", ANN)
+    comments.add(town.as_(DAVE), "fraud/1", "hm")
+    registering.transition(town.as_(BOB), [Wish("fraud/1", "Staging")])
+    reconcile(town.as_(CAROL))
+    world = town.as_(CAROL)
+    followers = open_ledger(world).followers(world.snapshot().registry.model("fraud").id)
+    assert set(followers["1"]) == {ANN, BOB, DAVE}
+
+
+def test_a_subscription_is_said_in_databricks_words(town: Town) -> None:
+    town.register("fraud")
+    registering.transition(town.as_(BOB), [Wish("fraud/1", "Staging")])
+    reconcile(town.as_(CAROL))
+    following.follow(town.as_(CAROL), "fraud/1")
+    following.choose(town.as_(DAVE), "fraud", "mute")
+    said = {who: following.subscription(town.as_(who), "fraud/1") for who in (ANN, BOB, CAROL, DAVE, "eve@example.com")}
+    assert list(said.values()) == ["ALL_EVENTS", "SUBSCRIBED", "SUBSCRIBED", "UNSUBSCRIBED", "DEFAULT"]
+    following.silence(town.as_(ANN), mail=False)
+    assert following.subscription(town.as_(ANN), "fraud/1") == "UNSUBSCRIBED"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -57,6 +57,20 @@ def tellings(event: Event, notifications: Notifications, readers: Iterable[str])
         for email in readers:
             why = "You hear of this because you follow it: stagedoor mute NAME ends that."
             yield Telling(event, f"mail:{email}", notifications.mail, to=email, why=why)
+
+
+def activity_type(event: Event) -> str:
+    """The kind of activity that the daily limit of mails counts by: steps of a request are one kind."""
+    return "transition_request" if event.kind.startswith("transition_request.") else event.kind
+
+
+def last_of_the_day(mail: Telling, most: int) -> Telling:
+    """The mail that reaches the limit of a day, and says so.
+
+    https://docs.databricks.com/aws/en/machine-learning/manage-model-lifecycle/workspace-model-registry
+    """
+    said = f"This is the last mail about such activity today: the limit of {most} a day is reached."
+    return replace(mail, why=f"{mail.why} {said}")
 
 
 def _matches(route: Route, event: Event) -> bool:

@@ -54,6 +54,7 @@ KINDS: Final = (
     "comment.created",
     "policy.changed",
     "unreviewed_change",
+    "webhook.disabled",
 )
 
 
@@ -81,6 +82,8 @@ class Event:
     system_comment: str = ""
     models: tuple[str, ...] = ()
     versions: tuple[tuple[str, int], ...] = ()
+    # model, version, from, to: what a request asks for
+    moves: tuple[tuple[str, int, str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -223,12 +226,32 @@ def _field_told(change: FactChanged | DescriptionChanged | TagSet | TagDeleted, 
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
+def moves_of(changes: Sequence[Change]) -> tuple[tuple[str, int, str, str], ...]:
+    """The stage moves that a request is for: model, version, from, to.
+
+    A version that only makes room for another one is moved by the registry, and nobody asks for that by itself.
+    """
+    entered = _entered(changes)
+    moves = (change for change in changes if isinstance(change, StageMoved))
+    return tuple(
+        (move.model, move.version, move.was, move.now)
+        for move in moves
+        if move.now != ARCHIVED or (move.path, move.was) not in entered
+    )
+
+
 def request_event(
-    request: Request, step: Step, commit: str, versions: tuple[tuple[str, int], ...], models: tuple[str, ...]
+    request: Request,
+    step: Step,
+    commit: str,
+    versions: tuple[tuple[str, int], ...],
+    models: tuple[str, ...],
+    moves: tuple[tuple[str, int, str, str], ...] = (),
 ) -> Event | None:
     """The event that one step of a request stands for; None for a merge, which main tells itself.
 
-    `versions` and `models` are those that the request is about: who follows one of them hears of it.
+    `versions` and `models` are those that the request is about: who follows one of them hears of it. `moves` is what
+    it asks for.
     """
     ref = f"request {request.number}"
     match step:
@@ -255,7 +278,7 @@ def request_event(
             assert_never(step)
     return Event(
         kind, ref, f"{step.by} {done}", commit, step.by, step.at, request=request.number, requested_by=request.author,
-        comment=said, models=models, versions=versions, model=models[0] if len(models) == 1 else "",
+        comment=said, models=models, versions=versions, moves=moves, model=models[0] if len(models) == 1 else "",
         version=versions[0][1] if len(versions) == 1 and len(models) == 1 else None,
     )  # fmt: skip
 
@@ -277,3 +300,11 @@ def unreviewed(happening: Happening, what: Iterable[str], reason: str) -> Event:
         "unreviewed_change", "main", text, happening.commit, happening.actor, happening.at,
         request=happening.trailers.request, requested_by=happening.trailers.requested_by, system_comment=reason,
     )  # fmt: skip
+
+
+def webhook_disabled(cause: Event, webhook: str, title: str, failures: int, reason: str, at: datetime) -> Event:
+    """A webhook that failed too often is not called any more; `cause` is the event it failed at last."""
+    text = f"the webhook {title} is not called any more: it failed {failures} times in a row"
+    return Event(
+        "webhook.disabled", f"webhook {webhook}", text, cause.commit, "the reconciler", at, system_comment=reason
+    )

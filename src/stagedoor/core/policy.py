@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -54,7 +54,7 @@ DAYS: Final[tuple[Day, ...]] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 # --- registry.yaml --------------------------------------------------------------------------------------------------
 
-Verb = Literal["register", "describe", "tag", "alias", "attach", "transition", "delete", "rename"]
+Verb = Literal["register", "describe", "tag", "alias", "attach", "transition", "delete", "rename", "webhook"]
 
 
 class Stage(Value):
@@ -163,6 +163,7 @@ class Notifications(Value):
     mail: Text = ""
     link: Text = ""
     attempts: Few = 5
+    mails_a_day: Annotated[int, BeforeValidator(whole), Field(ge=1, le=10_000)] = 20
     routes: tuple[Route, ...] = ()
 
 
@@ -189,7 +190,7 @@ class RegistrySpec(Value):
     stages: tuple[Stage, ...] = DEFAULT_STAGES
     gates: tuple[Gate, ...] = ()
     freezes: tuple[Freeze, ...] = ()
-    direct: tuple[Verb, ...] = ("register", "describe", "tag", "alias", "attach", "transition", "delete", "rename")
+    direct: tuple[Verb, ...] = get_args(Verb)
     owners: Owners = Owners()
     requests: Requests = Requests()
     notifications: Notifications = Notifications()

@@ -15,9 +15,10 @@ from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.spec import People, RegisteredModel, Unfit, Value, dump
 from stagedoor.core.stagefiles import StageFile
 from stagedoor.core.text import Document, edit, format_text, read, render
+from stagedoor.core.webhooks import Webhooks
 from stagedoor.errors import BadSpec
 
-FileValue = RegisteredModel | RegistrySpec | People | Waiver | Quarantine | StageFile
+FileValue = RegisteredModel | RegistrySpec | People | Waiver | Quarantine | StageFile | Webhooks
 V = TypeVar("V", bound=Value)
 
 # who has this many faults in one file mends the first ones first
@@ -30,6 +31,7 @@ _KINDS: Final[dict[str, type[Value]]] = {
     "Waiver": Waiver,
     "Quarantine": Quarantine,
     "StageFile": StageFile,
+    "Webhooks": Webhooks,
 }
 
 
@@ -108,6 +110,7 @@ _PATTERNS: Final[dict[str, str]] = {
     "requests": "refs/pull/ or refs/stagedoor/pull/",
     "stages": "a name without / : . @ and #",
     "teams": "a name without spaces and @",
+    "webhooks": "an id of 32 hexadecimal digits in lower case, or a job's number,",
 }
 
 

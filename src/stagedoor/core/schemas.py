@@ -9,6 +9,7 @@ from stagedoor.core.layout import SCHEMAS
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.spec import People, RegisteredModel, Value
 from stagedoor.core.stagefiles import StageFile
+from stagedoor.core.webhooks import Webhooks
 
 KINDS: Final[dict[str, type[Value]]] = {
     "RegisteredModel": RegisteredModel,
@@ -17,11 +18,12 @@ KINDS: Final[dict[str, type[Value]]] = {
     "Waiver": Waiver,
     "Quarantine": Quarantine,
     "StageFile": StageFile,
+    "Webhooks": Webhooks,
 }
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of one kind of file: `RegisteredModel`, `Registry` or `People`."""
+    """The JSON Schema (draft 2020-12) of one kind of file: a key of `KINDS`."""
     made = KINDS[kind].model_json_schema(by_alias=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

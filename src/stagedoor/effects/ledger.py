@@ -51,6 +51,42 @@ class Delivery(_Record):
     at: Time
     next_at: Time | None = None
     event: dict[str, Any] = {}
+    # what a webhook's target answered
+    status: int | None = None
+
+
+class Attempt(_Record):
+    """One call of a webhook, as its log shows it. `delivery` is the id that the target was given."""
+
+    delivery: str
+    key: str
+    webhook: str
+    event: str
+    at: Time
+    attempt: int
+    state: Literal["delivered", "retrying", "parked", "skipped"]
+    status: int | None = None
+    error: str = ""
+
+
+class Health(_Record):
+    """How a webhook fares: failures in a row, its last calls, and whether it was given up as it stood then."""
+
+    failures: Annotated[int, Field(ge=0)] = 0
+    disabled_at: Time | None = None
+    disabled_as: str = ""
+    attempts: tuple[Attempt, ...] = ()
+
+
+# how many calls of each webhook its log keeps
+MAX_ATTEMPTS = 100
+
+
+class MailDay(_Record):
+    """How many mails went out on one day in UTC, by address and kind of activity."""
+
+    day: str = ""
+    sent: dict[str, dict[str, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +141,15 @@ class Ledger:
         found = self.read(f"followers/{model_id}.json")
         return {str(k): [str(v) for v in vs] for k, vs in (found or {}).items()} if isinstance(found, dict) else {}
 
+    def health(self, webhook: str) -> Health:
+        """How a webhook fares."""
+        return self._record(f"webhooks/{webhook}.json", Health) or Health()
+
+    def mail_day(self, day: str) -> MailDay:
+        """The mails of a day; of another day than the last one, none yet."""
+        found = self._record("mail.json", MailDay)
+        return found if found is not None and found.day == day else MailDay(day=day)
+
     def activities(self, commit: str) -> list[dict[str, Any]] | None:
         """What was recorded for a commit of main, or None if it was not reconciled yet."""
         found = self.read(_activity_path(commit))
@@ -158,6 +203,15 @@ class Ledger:
     def put_delivery(self, delivery: Delivery) -> None:
         """Gather what is known of a delivery now."""
         self.put(delivery_path(delivery.key), delivery)
+
+    def put_health(self, webhook: str, health: Health) -> None:
+        """Gather how a webhook fares now; its log keeps the newest calls."""
+        kept = health.model_copy(update={"attempts": health.attempts[-MAX_ATTEMPTS:]})
+        self.put(f"webhooks/{webhook}.json", kept)
+
+    def put_mail_day(self, mails: MailDay) -> None:
+        """Gather the mails of a day; those of another day are forgotten."""
+        self.put("mail.json", mails)
 
     def put_activities(self, commit: str, events: list[Any]) -> None:
         """Gather what happened in a commit of main."""

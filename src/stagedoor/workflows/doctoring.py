@@ -9,8 +9,10 @@ from typing import Literal
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.owners import Level, owners_of
 from stagedoor.core.views.plain import counted
+from stagedoor.effects.keyring import Keyring, variable
 from stagedoor.effects.notify import variables_in
 from stagedoor.errors import BadRepository, NotFound, RegistryError
+from stagedoor.workflows.hooking import listed
 from stagedoor.workflows.planning import validate_all
 from stagedoor.workflows.reconciling import status
 from stagedoor.workflows.snapshots import root_of
@@ -29,9 +31,9 @@ class Diagnosis:
 
 
 def examine(world: World) -> tuple[Diagnosis, ...]:
-    """Look at the clone, the identity, the files, the owners, the requests, the ledger and the notifications."""
+    """Look at the clone, the identity, the files, the owners, the requests, the ledger, and who is told or called."""
     found: list[Diagnosis] = []
-    for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications):
+    for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications, _webhooks):
         found += _looked(look, world)
     return tuple(found)
 
@@ -140,3 +142,19 @@ def _notifications(world: World) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", f"{len(urls)} notification targets, and every variable they need is set")
     else:
         yield Diagnosis("ok", "nobody is notified: registry.yaml has no notifications")
+
+
+def _webhooks(world: World) -> Iterator[Diagnosis]:
+    keyring = Keyring(world.repository.state_dir(), world.environment)
+    found = [one for one in listed(world) if one.webhook.status == "ACTIVE"]
+    for one in found:
+        hook = one.webhook
+        lacking = [variable(name, hook.id) for name in hook.secrets if name not in keyring.secrets(hook.id)]
+        if lacking:
+            what = f"webhook {hook.title} lacks its {', '.join(lacking)}"
+            yield Diagnosis("warning", what, "set it where the reconciler runs, or stagedoor webhooks update")
+        if one.is_given_up:
+            fix = f"mend the target; then stagedoor webhooks update {hook.id[:8]}"
+            yield Diagnosis("warning", f"webhook {hook.title} failed {one.failures} times and is given up", fix)
+    if found:
+        yield Diagnosis("ok", f"{counted(len(found), 'webhook')} called when something happens")

@@ -6,14 +6,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from stagedoor.core.delivery import Preference
 from stagedoor.core.registry import resolve
+from stagedoor.effects.ledger import Ledger
 from stagedoor.gitstore import Repository
 from stagedoor.workflows.appending import append
 from stagedoor.workflows.world import World
 
 REF = "refs/stagedoor/preferences"
+_NO_MAIL = "no-mail"
+
+# https://databricks-sdk-py.readthedocs.io/en/latest/dbdataclasses/ml.html
+Subscription = Literal["ALL_EVENTS", "DEFAULT", "SUBSCRIBED", "UNSUBSCRIBED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,46 @@ def _set(world: World, model: str, choice: Preference | None = None, version: in
 
     append(world, REF, f"preferences of {email}", files)
     return wanted
+
+
+def subscription(world: World, text: str) -> Subscription:
+    """How the actor stands to a version, in the words of Databricks' API."""
+    ref = resolve(world.snapshot().registry, text)
+    model = world.snapshot().registry.model(ref.model)
+    email = world.actor.email.lower()
+    said = wishes(world.repository, model.id).get(email)
+    choice = (said.choice if said else None) or ("all" if email == model.created.by.lower() else "following")
+    if choice == "mute" or email in silenced(world.repository):
+        return "UNSUBSCRIBED"
+    if choice == "all":
+        return "ALL_EVENTS"
+    by_deed = Ledger(world.repository, world.signature(), "").followers(model.id).get(str(ref.version), [])
+    by_word = said.versions if said else ()
+    return "SUBSCRIBED" if email in by_deed or ref.version in by_word else "DEFAULT"
+
+
+def silence(world: World, *, mail: bool) -> str:
+    """Get no mail of this registry at all, or get it again; the address that this is about."""
+    email = world.actor.email.lower()
+    raw = json.dumps({"email": email, "mail": mail}).encode() + b"\n"
+    append(world, REF, f"preferences of {email}", lambda _: {_path(_NO_MAIL, email): raw})
+    return email
+
+
+def silenced(repository: Repository) -> frozenset[str]:
+    """The addresses of those who want no mail at all."""
+    tip = repository.tip(REF)
+    files = repository.files(tip, _NO_MAIL) if tip else {}
+    return frozenset(email for entry in files.values() if (email := _silent(repository.blob(entry.oid))))
+
+
+def _silent(raw: bytes) -> str:
+    try:
+        said = json.loads(raw)
+        return str(said["email"]) if said["mail"] is False else ""
+    except (ValueError, KeyError, TypeError):
+        # somebody wrote the ref by hand; the others are still worth reading
+        return ""
 
 
 def _path(model_id: str, email: str) -> str:

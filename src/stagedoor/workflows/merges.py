@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from stagedoor.core.approval import WebhookAsked
 from stagedoor.core.diff import Change, diff
 from stagedoor.core.layout import is_model_path, is_stage_path
 from stagedoor.core.reading import edited, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.replay import Renumbered, replay
 from stagedoor.core.spec import RegisteredModel
+from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks, merged, webhook_changes
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import Merged
 from stagedoor.workflows.snapshots import Snapshot, root_of
@@ -82,7 +85,7 @@ def _merged(world: World, ours: str, theirs: str) -> MergeResult:
 
 def _is_ours(path: str, follows: bool) -> bool:
     """Whether a clash in a file is for us to resolve. A stage file is made again, so it never clashes."""
-    return is_model_path(path) or (follows and is_stage_path(path))
+    return is_model_path(path) or path == WEBHOOKS_FILE or (follows and is_stage_path(path))
 
 
 def _followed(world: World, ours: str, theirs: str, tree: str) -> str:
@@ -108,15 +111,33 @@ def _by_meaning(world: World, base: str, ours: str, theirs: str, tree: str, clas
     try:
         changes = changes_between(world.snapshot(base), world.snapshot(theirs), set(concerned(clashing)))
         replayed = replay(changes, mine.registry)
+        called, clashes = _webhooks(world.snapshot(base), mine, world.snapshot(theirs), clashing)
     except BadSpec as error:
         return MergeResult(own_tree, (f"{error.where}: {error.what}",))
-    if replayed.conflicts:
-        return MergeResult(own_tree, replayed.conflicts)
-    files: Mapping[str, bytes | None] = texts(mine, replayed.registry)
+    if replayed.conflicts or clashes:
+        return MergeResult(own_tree, (*replayed.conflicts, *clashes))
+    files: Mapping[str, bytes | None] = {**texts(mine, replayed.registry), **called}
     root = root_of(world.repository)
     kept = {root + path: mine.files.get(path) for path in clashing}
-    merged = world.repository.write_tree(tree, {**kept, **files})
-    return MergeResult(merged, renumbered=replayed.renumbered)
+    made = world.repository.write_tree(tree, {**kept, **files})
+    return MergeResult(made, renumbered=replayed.renumbered)
+
+
+def _webhooks(
+    base: Snapshot, mine: Snapshot, theirs: Snapshot, clashing: set[str]
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """webhooks.yaml by its meaning, where its lines clash: each webhook by its id."""
+    if WEBHOOKS_FILE not in clashing:
+        return {}, ()
+    made, clashes = merged(base.webhooks, mine.webhooks, theirs.webhooks)
+    return {root_of(mine.repository) + WEBHOOKS_FILE: webhooks_text(mine, made).encode()}, clashes
+
+
+def webhooks_text(base: Snapshot, after: Webhooks) -> str:
+    """The text of webhooks.yaml that says `after`; what people wrote into it by hand stays."""
+    if WEBHOOKS_FILE not in base.files:
+        return text_of(after, WEBHOOKS_FILE)
+    return edited(base.text(WEBHOOKS_FILE), base.webhooks, after)
 
 
 def changes_between(base: Snapshot, head: Snapshot, paths: set[str] | None = None) -> tuple[Change, ...]:
@@ -128,3 +149,30 @@ def changes_between(base: Snapshot, head: Snapshot, paths: set[str] | None = Non
     old = {path: base.registry.models[path] for path in paths if base.is_model(path)}
     new = {path: head.registry.models[path] for path in paths if head.is_model(path)}
     return diff(Registry(old), Registry(new))
+
+
+def webhooks_asked(base: Snapshot, head: Snapshot) -> tuple[WebhookAsked, ...]:
+    """What a change does to webhooks.yaml; nothing where it does not touch it, or where one side does not read."""
+    if base.blob_of(WEBHOOKS_FILE) == head.blob_of(WEBHOOKS_FILE):
+        return ()
+    try:
+        found = webhook_changes(base.webhooks, head.webhooks)
+        return tuple(WebhookAsked(change.text, model_file(base, *scope)) for change in found for scope in change.scopes)
+    except BadSpec:
+        return ()
+
+
+def model_file(base: Snapshot, id_: str, name: str) -> str:
+    """The file of the model a webhook is about, by its id, or by its name where it says no id; empty for none."""
+    if not id_:
+        return base.registry.path(name) if name in base.registry.names else ""
+    if name in base.registry.names and base.registry.model(name).id == id_:
+        return base.registry.path(name)
+    return next((path for path, model in _readable(base) if model.id == id_), "")
+
+
+def _readable(base: Snapshot) -> Iterator[tuple[str, RegisteredModel]]:
+    base.load(base.registry.models)
+    for path in base.registry.models:
+        with suppress(BadSpec):
+            yield path, base.registry.models[path]

@@ -21,14 +21,17 @@ from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
 from stagedoor.core.spec import Evidence, People, RegisteredModel
 from stagedoor.core.text import Document, read
+from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import FileChange
 from stagedoor.workflows.circumstances import circumstances
-from stagedoor.workflows.merges import merged_tree
+from stagedoor.workflows.merges import merged_tree, webhooks_asked
 from stagedoor.workflows.signing import signed_by
 from stagedoor.workflows.snapshots import Snapshot, odd_entries, root_of
 from stagedoor.workflows.stagefiles import concerned, everything, stage_texts
 from stagedoor.workflows.world import World
+
+_OTHERS = (REGISTRY_FILE, PEOPLE_FILE, QUARANTINE_FILE, WEBHOOKS_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def plan(
     pinned = {root + path for path in _pinned(changes)}
     others = tuple(c.path for c in files if not _is_model_of(root, c.path) and c.path not in pinned)
     here = circumstances(world, base, head, ask=_ask(world, asked), broken=asked.broken if asked else None, at=at)
-    verdict = _verdict(base, changes, others, asked, here.now)
+    verdict = _verdict(base, head, changes, others, asked, here.now)
     policy = base.spec if base.commit else head.spec
     said = (
         *rulings(entries(changes, before, after), policy, here),
@@ -147,11 +150,16 @@ def _models(snapshot: Snapshot, paths: Iterable[str]) -> tuple[Registry, tuple[B
 
 
 def _verdict(
-    base: Snapshot, changes: Sequence[Change], others: tuple[str, ...], asked: Asked | None, now: datetime
+    base: Snapshot,
+    head: Snapshot,
+    changes: Sequence[Change],
+    others: tuple[str, ...],
+    asked: Asked | None,
+    now: datetime,
 ) -> Verdict | None:
     if asked is None:
         return None
-    asks = needs(changes, others, base.spec, root_of(base.repository))
+    asks = needs(changes, others, base.spec, root_of(base.repository), webhooks_asked(base, head))
     return judge(
         with_broken_glass(asks) if asked.broken else asks,
         asked.reviews,
@@ -179,6 +187,7 @@ def _facts(
     changes = diff(before, after)
     policy_faults, spec, people = _proposed(head)
     waivers, more_faults = _waivers(head, None if all_models else touched)
+    webhooks, webhook_faults = _proposed_webhooks(head) if all_models or WEBHOOKS_FILE in touched else (None, ())
     looked_at = tuple(p for p in (head.registry.models if all_models else touched) if is_model_path(p))
     if all_models:
         faults = head.unreadable()
@@ -200,11 +209,12 @@ def _facts(
         proposed_spec=spec,
         proposed_people=people,
         proposed_owners=head.owners if not policy_faults else None,
-        unreadable=(*faults, *policy_faults, *more_faults),
+        proposed_webhooks=webhooks,
+        unreadable=(*faults, *policy_faults, *more_faults, *webhook_faults),
         odd={path: what for path, what in odd.items() if looks_at(path)},
         uncanonical=_uncanonical(
             head,
-            (*after.models, *waivers, *(p for p in (REGISTRY_FILE, PEOPLE_FILE, QUARANTINE_FILE) if looks_at(p))),
+            (*after.models, *waivers, *(path for path in _OTHERS if looks_at(path))),
         ),
         stage_files=stage_texts(head, everything(head) if all_models else concerned(touched))
         if spec and spec.stage_files
@@ -259,6 +269,13 @@ def _waivers(head: Snapshot, only: tuple[str, ...] | None) -> tuple[dict[str, Wa
     except BadSpec as error:
         faults.append(error)
     return found, tuple(faults)
+
+
+def _proposed_webhooks(head: Snapshot) -> tuple[Webhooks | None, tuple[BadSpec, ...]]:
+    try:
+        return head.webhooks, ()
+    except BadSpec as error:
+        return None, (error,)
 
 
 def _uncanonical(head: Snapshot, paths: Iterable[str]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagedoor.core.approval import describe, entitled, judge, needs
+from stagedoor.core.calls import Call
 from stagedoor.core.delivery import Telling
-from stagedoor.core.events import Event, request_event, unreviewed, version_comment
+from stagedoor.core.events import Event, moves_of, request_event, unreviewed, version_comment
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.requests import Request, fold
 from stagedoor.core.spec import RegisteredModel
@@ -20,7 +21,7 @@ from stagedoor.effects.ledger import Cursor, Delivery, Ledger, Status
 from stagedoor.errors import BadRepository, BadSpec, NotFound
 from stagedoor.workflows import comments
 from stagedoor.workflows.history import Landed, landings
-from stagedoor.workflows.merges import changes_between
+from stagedoor.workflows.merges import changes_between, webhooks_asked
 from stagedoor.workflows.snapshots import Snapshot, root_of
 from stagedoor.workflows.telling import LEASE, Teller
 from stagedoor.workflows.world import World
@@ -36,17 +37,21 @@ class Report:
     events: tuple[Event, ...]
     delivered: int
     failed: tuple[Delivery, ...]
-    planned: tuple[Telling, ...]
+    planned: tuple[Telling | Call, ...]
     cursor: str
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to reconcile. `start` is a revision to go on from without telling of what came before."""
+    """How to reconcile. `start` is a revision to go on from without telling of what came before.
+
+    `allow_private_webhooks` lets webhooks call receivers in the own network, as STAGEDOOR_ALLOW_PRIVATE_WEBHOOKS does.
+    """
 
     dry_run: bool = False
     start: str | None = None
     redeliver: bool = False
+    allow_private_webhooks: bool = False
 
 
 def holder() -> str:
@@ -94,7 +99,9 @@ class _Run:
         self.options = options
         self.ledger = open_ledger(world)
         self.policy = world.snapshot()
-        self.teller = Teller(world, self.ledger, self.policy, dry_run=options.dry_run)
+        self.teller = Teller(
+            world, self.ledger, self.policy, dry_run=options.dry_run, allow_private=options.allow_private_webhooks
+        )
         self.merges = 0
         self.cursor = ""
         self._since_flush = 0
@@ -162,7 +169,8 @@ class _Run:
             if REGISTRY_FILE not in base.files:
                 # the commit that founds the registry: there was nobody to ask yet
                 return None
-            asked = needs(one.changes, one.files, base.spec, root_of(self.world.repository))
+            called = webhooks_asked(base, self.world.snapshot(one.commit.oid))
+            asked = needs(one.changes, one.files, base.spec, root_of(self.world.repository), called)
             if one.happening.trailers.request is not None:
                 return self._request_faults(one, base, asked)
             return entitled(asked, one.commit.author.email, owners=base.owners, people=base.people, spec=base.spec)
@@ -223,21 +231,24 @@ class _Run:
         commits = [commit for commit, _ in steps]
         start = len(commits) - commits[::-1].index(last) if last in commits else 0
         request = fold(number, [step for _, step in steps])
-        versions, models = self._about(request)
+        versions, models, moves = self._about(request)
         for commit, step in steps[start:]:
-            event = request_event(request, step, commit, versions, models)
+            event = request_event(request, step, commit, versions, models, moves)
             if event is not None:
                 self.teller.tell([event])
 
-    def _about(self, request: Request) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
-        """The versions and models that a request speaks of, at its head of now."""
+    def _about(
+        self, request: Request
+    ) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...], tuple[tuple[str, int, str, str], ...]]:
+        """The versions and models that a request speaks of, and the moves it asks for, at its head of now."""
         changes = changes_between(self.world.snapshot(request.base), self.world.snapshot(request.head))
         for change in changes:
             content = getattr(change, "content", None)
             if isinstance(content, RegisteredModel):
                 self.teller.ids[change.model] = content.id
         numbered = [(c.model, v) for c in changes if (v := getattr(c, "version", None)) is not None]
-        return tuple(dict.fromkeys(numbered)), tuple(dict.fromkeys(change.model for change in changes))
+        models = tuple(dict.fromkeys(change.model for change in changes))
+        return tuple(dict.fromkeys(numbered)), models, moves_of(changes)
 
     def _maybe_flush(self, subject: str) -> None:
         self._since_flush += 1

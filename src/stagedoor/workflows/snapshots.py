@@ -24,6 +24,7 @@ from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.reading import read_as
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People, RegisteredModel, Value
+from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import Entry, Repository, TooBig
 from stagedoor.gitstore.objects import oid_of
@@ -106,6 +107,11 @@ class Snapshot:
     def signers(self) -> bytes | None:
         """The keys that approvals may be signed with, as `ssh-keygen` reads them; None where there is no such file."""
         return self.raw(SIGNERS_FILE) if SIGNERS_FILE in self.files and self.files[SIGNERS_FILE].is_file else None
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Who is called at this commit."""
+        return self._file(Webhooks, WEBHOOKS_FILE)
 
     @cached_property
     def owners_entry(self) -> tuple[str, Entry] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stagedoor.core.approval import entitled, holders_of, needs
@@ -10,12 +10,13 @@ from stagedoor.core.diff import Change
 from stagedoor.core.gates import Broken
 from stagedoor.core.intents import Intent, perform
 from stagedoor.core.plan import Plan
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Request
 from stagedoor.core.trailers import Trailers, message
 from stagedoor.errors import ChecksFailed, Denied, InvalidState
 from stagedoor.gitstore import RefUpdate
-from stagedoor.workflows.merges import changes_between, texts
+from stagedoor.workflows.merges import changes_between, texts, webhooks_asked
 from stagedoor.workflows.planning import Asked, plan
 from stagedoor.workflows.snapshots import Snapshot, root_of, with_files
 from stagedoor.workflows.world import World
@@ -43,6 +44,12 @@ class Outcome:
     request: Request | None = None
 
 
+Wanted = Sequence[Intent] | Callable[[Snapshot], Mapping[str, bytes | None]]
+"""What a write wants: intents about models, or the files that it makes of the newest registry.
+
+The paths of files are from the repository's top; the function is asked again when somebody was faster.
+"""
+
 Subject = str | Callable[[Registry], str]
 """A commit's subject, or how to say it once the registry is as the intents want it."""
 
@@ -53,14 +60,14 @@ def _said(subject: Subject, head: Snapshot) -> str:
 
 def write(
     world: World,
-    intents: Sequence[Intent],
+    intents: Wanted,
     subject: Subject,
     *,
     comment: str = "",
     lane: Lane = DIRECT,
     instead: str = "the same command with --request",
 ) -> Outcome:
-    """Make the intents real.
+    """Make the intents, or the files, real.
 
     Directly they land on main as one commit, if the actor is entitled to every change and the checks hold; somebody
     faster makes us look again, and only what no longer makes sense is refused. `instead` is how to ask for it where
@@ -80,7 +87,7 @@ def write(
     return world.repository.in_turn(once, "main", world.sleep)
 
 
-def _write_once(world: World, intents: Sequence[Intent], subject: Subject, comment: str, instead: str) -> Outcome:
+def _write_once(world: World, intents: Wanted, subject: Subject, comment: str, instead: str) -> Outcome:
     """Look at the newest main, decide, act. `Raced` when somebody was faster."""
     base = world.snapshot()
     head = proposed(base, intents)
@@ -92,9 +99,11 @@ def _write_once(world: World, intents: Sequence[Intent], subject: Subject, comme
     return Outcome(planned, commit=_publish(world, base, head, _said(subject, head), comment))
 
 
-def proposed(base: Snapshot, intents: Sequence[Intent]) -> Snapshot:
-    """The registry as the intents want it; nothing is stored yet."""
-    return with_files(base, texts(base, perform(intents, base.registry, base.spec)))
+def proposed(base: Snapshot, intents: Wanted, spec: RegistrySpec | None = None) -> Snapshot:
+    """The registry as the intents want it, by the policy of `base` or by `spec`; nothing is stored yet."""
+    if callable(intents):
+        return with_files(base, intents(base))
+    return with_files(base, texts(base, perform(intents, base.registry, spec or base.spec)))
 
 
 def changes_of(base: Snapshot, head: Snapshot) -> tuple[Change, ...]:
@@ -104,7 +113,9 @@ def changes_of(base: Snapshot, head: Snapshot) -> tuple[Change, ...]:
 
 
 def _require_entitled(world: World, base: Snapshot, head: Snapshot, planned: Plan, instead: str) -> None:
-    asked = needs(changes_of(base, head), planned.files, base.spec, root_of(base.repository))
+    asked = needs(
+        changes_of(base, head), planned.files, base.spec, root_of(base.repository), webhooks_asked(base, head)
+    )
     reason = entitled(asked, world.actor.email, owners=base.owners, people=base.people, spec=base.spec)
     if reason:
         raise Denied(
@@ -135,9 +146,7 @@ def _publish(world: World, base: Snapshot, head: Snapshot, subject: str, comment
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
-def propose(
-    world: World, intents: Sequence[Intent], subject: Subject, *, comment: str = "", dry_run: bool = False
-) -> Outcome:
+def propose(world: World, intents: Wanted, subject: Subject, *, comment: str = "", dry_run: bool = False) -> Outcome:
     """Open a request with the change. It may be one that the checks refuse yet: it is mended while it is open."""
     base = world.snapshot()
     head = proposed(base, intents)
@@ -198,7 +207,7 @@ def require_may_push(world: World, request: Request) -> None:
         )
 
 
-def amend(world: World, number: int, intents: Sequence[Intent], subject: Subject, *, dry_run: bool = False) -> Outcome:
+def amend(world: World, number: int, intents: Wanted, subject: Subject, *, dry_run: bool = False) -> Outcome:
     """More changes in an open request: a commit on top of its head. Reviews of the old head do not count any more."""
     request = world.forge.get(number)
     if not request.is_open:
@@ -206,7 +215,7 @@ def amend(world: World, number: int, intents: Sequence[Intent], subject: Subject
     require_may_push(world, request)
     policy = world.snapshot()
     base = world.snapshot(request.head)
-    head = with_files(base, texts(base, perform(intents, base.registry, policy.spec)))
+    head = proposed(base, intents, policy.spec)
     if not head.proposed or plan(world, base, head).is_empty:
         raise InvalidState(f"nothing would change in request {number}")
     if dry_run:

@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile": ("stories", "Record what was merged, and tell whoever wants to know."),
     "follow": ("stories", "Hear of a version, or of everything about a model."),
     "mute": ("stories", "Hear nothing of a model."),
+    "webhooks": ("webhooks", "List, change, test and deliver again the registry's webhooks."),
     "explain": ("stories", "Explain a check."),
     "fmt": ("files", "Write registry files in their canonical form."),
     "schema": ("files", "Print the JSON Schema of a registry file."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from stagedoor.core.registry import resolve
 from stagedoor.core.views.checks import page
 from stagedoor.core.views.plain import counted, visible
 from stagedoor.effects.ledger import Status
-from stagedoor.errors import NotFound, Unavailable
+from stagedoor.errors import BadInput, NotFound, Unavailable
 from stagedoor.workflows import following, reconciling
 from stagedoor.workflows import history as past
 
@@ -56,12 +57,25 @@ def activity(door: Door, ref: str | None, limit: int, at: str | None, as_json: b
 @click.option("--from", "start", metavar="REV", help="Go on from here, without telling of what came before.")
 @click.option("--redeliver", is_flag=True, help="Try again now what failed, and what was parked.")
 @click.option(
+    "--allow-private-webhooks",
+    is_flag=True,
+    envvar="STAGEDOOR_ALLOW_PRIVATE_WEBHOOKS",
+    help="Let webhooks call receivers in the own network.",
+)
+@click.option(
     "--watch", type=click.FloatRange(min=0.2), metavar="SECONDS", help="Do it again and again, with this pause."
 )
 @json_option
 @click.pass_obj
 def reconcile(
-    door: Door, dry_run: bool, only_status: bool, start: str | None, redeliver: bool, watch: float | None, as_json: bool
+    door: Door,
+    dry_run: bool,
+    only_status: bool,
+    start: str | None,
+    redeliver: bool,
+    allow_private_webhooks: bool,
+    watch: float | None,
+    as_json: bool,
 ) -> None:
     """Record what was merged, and tell whoever wants to know.
 
@@ -72,7 +86,7 @@ def reconcile(
         _status(reconciling.status(world), as_json)
         return
     while True:
-        options = reconciling.Options(dry_run, start, redeliver)
+        options = reconciling.Options(dry_run, start, redeliver, allow_private_webhooks)
         try:
             _report(reconciling.reconcile(world, options), dry_run, as_json)
         except Unavailable as error:
@@ -121,19 +135,26 @@ def _status(found: Status, as_json: bool) -> None:
         click.echo("\nTry again now: stagedoor reconcile --redeliver")
 
 
+_EVERYTHING = "Of every model, as far as mail goes."
+
+
 @click.command()
-@click.argument("ref", shell_complete=complete_ref)
+@click.argument("ref", required=False, shell_complete=complete_ref)
 @click.option("--only-followed", is_flag=True, help="Of a model: only what happens to versions I follow (the default).")
+@click.option("--all", "everything", is_flag=True, help=f"{_EVERYTHING} Ends `mute --all`.")
 @rehearsal_option
 @json_option
 @click.pass_obj
-def follow(door: Door, ref: str, only_followed: bool, dry_run: bool, as_json: bool) -> None:
+def follow(door: Door, ref: str | None, only_followed: bool, everything: bool, dry_run: bool, as_json: bool) -> None:
     """Hear of a version, or of everything about a model.
 
     Whoever comments on a version, moves it or asks for that, follows it already.
     """
     world = door.rehearsed(dry_run)
-    made = following.choose(world, ref, "following") if only_followed else following.follow(world, ref)
+    if _is_everything(ref, everything):
+        _silence(world, mail=True, dry_run=dry_run, as_json=as_json)
+        return
+    made = following.choose(world, ref or "", "following") if only_followed else following.follow(world, ref or "")
     if as_json:
         echo_json(made)
     elif only_followed:
@@ -143,15 +164,33 @@ def follow(door: Door, ref: str, only_followed: bool, dry_run: bool, as_json: bo
 
 
 @click.command()
-@click.argument("ref", metavar="NAME", shell_complete=complete_ref)
+@click.argument("ref", metavar="[NAME]", required=False, shell_complete=complete_ref)
+@click.option("--all", "everything", is_flag=True, help=f"{_EVERYTHING} `follow --all` ends it.")
 @rehearsal_option
 @json_option
 @click.pass_obj
-def mute(door: Door, ref: str, dry_run: bool, as_json: bool) -> None:
+def mute(door: Door, ref: str | None, everything: bool, dry_run: bool, as_json: bool) -> None:
     """Hear nothing of a model. `stagedoor follow NAME` ends it."""
-    made = following.choose(door.rehearsed(dry_run), ref, "mute")
+    world = door.rehearsed(dry_run)
+    if _is_everything(ref, everything):
+        _silence(world, mail=False, dry_run=dry_run, as_json=as_json)
+        return
+    made = following.choose(world, ref or "", "mute")
     hears = "would hear" if dry_run else "hears"
     echo_json(made) if as_json else click.echo(f"{made.email} {hears} nothing of {ref}.")
+
+
+def _is_everything(ref: str | None, everything: bool) -> bool:
+    if bool(ref) == everything:
+        raise BadInput("either a model or --all is wanted", fix="name one, or write --all")
+    return everything
+
+
+def _silence(world: Any, *, mail: bool, dry_run: bool, as_json: bool) -> None:
+    email = following.silence(world, mail=mail)
+    gets = "would get" if dry_run else "gets"
+    text = f"{email} {gets} {'mail again' if mail else 'no mail of this registry any more'}."
+    echo_json({"email": email, "mail": mail}) if as_json else click.echo(text)
 
 
 @click.command()

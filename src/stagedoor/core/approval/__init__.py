@@ -2,7 +2,17 @@
 
 from stagedoor.core.approval.asking import WhoCan, who_can
 from stagedoor.core.approval.counting import Count, Voice
-from stagedoor.core.approval.needs import Ask, Need, Right, describe, needs, stage_rights, suffix_of, with_broken_glass
+from stagedoor.core.approval.needs import (
+    Ask,
+    Need,
+    Right,
+    WebhookAsked,
+    describe,
+    needs,
+    stage_rights,
+    suffix_of,
+    with_broken_glass,
+)
 from stagedoor.core.approval.rights import Held, RightChanged, changed_rights, rights_of, suffixes_of
 from stagedoor.core.approval.verdict import Ignored, Rule, Ruling, Verdict, entitled, holders_of, judge, voices
 
@@ -18,6 +28,7 @@ __all__ = [
     "Ruling",
     "Verdict",
     "Voice",
+    "WebhookAsked",
     "WhoCan",
     "changed_rights",
     "describe",

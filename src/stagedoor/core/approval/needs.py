@@ -28,6 +28,7 @@ from stagedoor.core.layout import is_stage_path
 from stagedoor.core.owners import Level
 from stagedoor.core.policy import RegistrySpec, Verb
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING
+from stagedoor.core.webhooks import WEBHOOKS_FILE
 
 Right = Level | str
 """A level of Databricks' ladder, or the name of an alias or of a stage that the registry added."""
@@ -70,6 +71,8 @@ class Need:
     verbs: tuple[Verb | None, ...]
     asks: tuple[Ask, ...] = ()
     direct: bool = True
+    # owners of these may agree just as well
+    also: tuple[tuple[str, Right], ...] = ()
 
     @property
     def approvals(self) -> int:
@@ -121,13 +124,26 @@ Asked = tuple[str, Right, Verb | None, tuple[str, str] | None]
 """A path, a right, a verb of the direct lane, and the stages that are left and entered, where it is a move."""
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookAsked:
+    """One change of a webhook: its line, and the file of the model it is about; empty for the whole registry."""
+
+    text: str
+    model_path: str = ""
+
+
 def needs(
-    changes: Iterable[Change], other_paths: Iterable[str], spec: RegistrySpec, root: str = ""
+    changes: Iterable[Change],
+    other_paths: Iterable[str],
+    spec: RegistrySpec,
+    root: str = "",
+    webhooks: Sequence[WebhookAsked] = (),
 ) -> tuple[Need, ...]:
     """What has to be agreed to, one need for each right at each path, in a stable order.
 
     `other_paths` are the files of the change that are no model files, from the repository's top; `root` is the folder
-    of the registry in the repository.
+    of the registry in the repository. `webhooks` says what happens to webhooks.yaml, where that is known: who manages
+    a model has a say in the model's own, https://docs.databricks.com/aws/en/security/auth/access-control/#mlflow-model-acls
     """
     changes = tuple(changes)
     # whoever renames a model and moves it at once still meets the gates of the old name
@@ -138,11 +154,21 @@ def needs(
         for path, right, verb, move in _asked(change):
             found.setdefault((root + path, right), []).append(_reason(change, names, verb, move, spec))
     for path in other_paths:
+        if webhooks and path == root + WEBHOOKS_FILE:
+            continue
         # a stage file follows its model, so whoever may move the version and owns the file may write both
         follows = spec.stage_files and path.startswith(root) and is_stage_path(path.removeprefix(root))
         reason = Reason(f"{path} changes", "transition" if follows else None)
         found.setdefault((path, Level.EDIT), []).append(reason)
-    return tuple(_need(path, right, reasons) for (path, right), reasons in sorted(found.items(), key=_stable))
+    asked = tuple(_need(path, right, reasons) for (path, right), reasons in sorted(found.items(), key=_stable))
+    return asked + tuple(_webhook_needs(webhooks, root))
+
+
+def _webhook_needs(webhooks: Sequence[WebhookAsked], root: str) -> Iterator[Need]:
+    for path in sorted({one.model_path for one in webhooks}):
+        why = tuple(dict.fromkeys(one.text for one in webhooks if one.model_path == path))
+        also = ((root + path, Level.MANAGE),) if path else ()
+        yield Need(root + WEBHOOKS_FILE, Level.EDIT, why, ("webhook",), also=also)
 
 
 def with_broken_glass(asked: Iterable[Need]) -> tuple[Need, ...]:

@@ -135,7 +135,14 @@ class Verdict:
 
 def holders_of(need: Need, owners: OwnersFile, people: People) -> tuple[str, ...]:
     """The addresses of those who own what a need asks for."""
-    return _emails(owners_of(owners, need.path, need.right), people)
+    return _emails(_held(need, owners).owners, people)
+
+
+def _held(need: Need, owners: OwnersFile) -> Holding:
+    """Who has the right, and those who may agree just as well."""
+    held = holding_of(owners, need.path, need.right)
+    more = [name for path, right in need.also for name in owners_of(owners, path, right)]
+    return Holding(held.right, (*held.above, *more)) if more else held
 
 
 def _emails(names: Iterable[str], people: People) -> tuple[str, ...]:
@@ -204,7 +211,7 @@ def judge(
 
 
 def _ruling(need: Need, bench: _Bench) -> Ruling:
-    held = holding_of(bench.owners, need.path, need.right)
+    held = _held(need, bench.owners)
     rules = rules_of(held, bench.people)
     named = [name for ask in need.asks for name in ask.by]
     able = _emails([*held.owners, *named], bench.people) if rules else ()
@@ -301,7 +308,7 @@ def entitled(
 
 
 def _not_owned(need: Need, actor: str, owners: OwnersFile, people: People) -> str | None:
-    rules = rules_of(holding_of(owners, need.path, need.right), people)
+    rules = rules_of(_held(need, owners), people)
     if not rules:
         return f"{need.title} is owned by nobody"
     for rule in rules:

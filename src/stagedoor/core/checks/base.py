@@ -15,6 +15,7 @@ from stagedoor.core.owners import OwnersFile
 from stagedoor.core.policy import RegistrySpec, Waiver
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People
+from stagedoor.core.webhooks import Webhooks
 from stagedoor.errors import BadSpec
 
 Severity = Literal["error", "warning"]
@@ -84,6 +85,7 @@ class Facts:
     proposed_spec: RegistrySpec | None = None
     proposed_people: People | None = None
     proposed_owners: OwnersFile | None = None
+    proposed_webhooks: Webhooks | None = None
     unreadable: tuple[BadSpec, ...] = ()
     odd: Mapping[str, str] = field(default_factory=dict)
     uncanonical: tuple[str, ...] = ()

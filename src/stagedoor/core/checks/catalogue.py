@@ -43,6 +43,10 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     telling.routes_name_events,
     telling.routes_hold_no_secret,
     telling.routes_are_urls,
+    telling.webhooks_name_events,
+    telling.webhooks_call_urls,
+    telling.webhooks_hold_no_secret,
+    telling.webhook_has_a_model,
 )
 
 FAMILIES: Final = {
@@ -50,7 +54,7 @@ FAMILIES: Final = {
     "SD2": "versions and lineage",
     "SD3": "stages and aliases",
     "SD4": "owners and gates",
-    "SD5": "notifications",
+    "SD5": "notifications and webhooks",
 }
 
 
