@@ -87,6 +87,16 @@ def test_who_can_refuses_a_move_to_where_the_version_is(fraud: Town) -> None:
         asking.who_can_move(fraud.as_(ANN), "fraud", "None")
 
 
+def test_who_can_asks_for_the_stage_files_too(fraud: Town) -> None:
+    fraud.commit({REGISTRY: fraud.text(REGISTRY) + "stage_files: true\n"}, "stage files")
+    found = asking.who_can_move(fraud.as_(ANN), "fraud/1", "Production").found
+    assert [(ruling.need.title, ruling.holders) for ruling in found.rulings] == [
+        ("registry_spec/models/fraud.yaml/@Production", (BOB, CAROL, DAVE)),
+        ("registry_spec/stages/Production/fraud.yaml", (CAROL,)),
+    ]
+    assert found.directly == (CAROL,)
+
+
 # --- attacks --------------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,8 @@ from stagedoor.core.approval import Verdict, WhoCan, needs, who_can
 from stagedoor.core.checks import Problem
 from stagedoor.core.diff import StageMoved
 from stagedoor.core.intents import checked_stage
+from stagedoor.core.layout import stage_path
+from stagedoor.core.policy import RegistrySpec
 from stagedoor.core.registry import resolve
 from stagedoor.core.requests import Request
 from stagedoor.core.spec import NO_STAGE
@@ -41,9 +43,16 @@ def who_can_move(world: World, text: str, stage: str, author: str | None = None)
     if was == now:
         raise InvalidState(f"{ref} is in {now} already", fix=f"stagedoor show {ref}")
     change = StageMoved(base.registry.path(ref.model), ref.model, ref.version or 0, was, now)
-    asked = needs((change,), (), base.spec, root_of(world.repository))
+    root = root_of(world.repository)
+    asked = needs((change,), _stage_files(base.spec, root, change), base.spec, root)
     found = who_can(asked, owners=base.owners, people=base.people, spec=base.spec, author=author)
     return MoveAsked(ref.model, ref.version, was, now, author, found)
+
+
+def _stage_files(spec: RegistrySpec, root: str, change: StageMoved) -> tuple[str, ...]:
+    """The stage files that a move changes too, where the registry has them."""
+    stages = [stage for stage in (change.was, change.now) if stage != NO_STAGE] if spec.stage_files else []
+    return tuple(root + stage_path(stage, change.path) for stage in stages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from stagedoor.core.layout import REGISTRY_FILE
+from stagedoor.core.layout import PEOPLE_FILE, REGISTRY_FILE
 from stagedoor.core.owners import Level, owners_of
 from stagedoor.core.views.plain import counted
 from stagedoor.effects.keyring import Keyring, variable
@@ -84,7 +84,8 @@ def _owners(world: World) -> Iterator[Diagnosis]:
     if snapshot.owners_entry is None:
         yield Diagnosis("error", "there is no CODEOWNERS, so nobody may change anything", "add .github/CODEOWNERS")
         return
-    for path in (snapshot.owners_entry[0], root_of(world.repository) + REGISTRY_FILE):
+    root = root_of(world.repository)
+    for path in (snapshot.owners_entry[0], root + REGISTRY_FILE, root + PEOPLE_FILE):
         handles = owners_of(snapshot.owners, path, Level.EDIT)
         people = {email for owner in handles for email in snapshot.people.emails_of(owner) or ()}
         if not people:

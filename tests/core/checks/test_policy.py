@@ -8,7 +8,7 @@ from specs import ANN, CAROL, OWNERS, PEOPLE, facts, found, model, owners, regis
 from stagedoor.core.approval import judge, needs
 from stagedoor.core.checks import Check, policy
 from stagedoor.core.diff import diff
-from stagedoor.core.policy import Gate, RegistrySpec
+from stagedoor.core.policy import Approvals, Gate, RegistrySpec
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
 
@@ -41,6 +41,15 @@ def test_sd402_refuses_an_owner_whom_people_yaml_does_not_know() -> None:
 
 def test_sd402_knows_logins_teams_and_addresses() -> None:
     assert lines(policy.owners_exist, OWNERS + "/docs/ @ann @BOB-hub @ML/energy x@example.com\n") == []
+
+
+def test_sd402_refuses_a_gate_that_asks_somebody_whom_people_yaml_does_not_know() -> None:
+    by = ("@ml/energy", "@ghosts", "energy", CAROL)
+    spec = RegistrySpec(gates=(Gate(name="g", approvals=Approvals(by=by)),))
+    assert found(policy.owners_exist, ONE, spec=spec) == [
+        "nobody knows @ghosts, whom gate g asks | registry.yaml gates 0 approvals by 1",
+        "nobody knows energy, whom gate g asks | registry.yaml gates 0 approvals by 2",
+    ]
 
 
 GATED = RegistrySpec(

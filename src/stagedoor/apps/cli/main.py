@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "comment": ("requests", "Comment on a request or on a version."),
     "update": ("requests", "Bring a request onto the newest main."),
     "merge": ("requests", "Merge an approved request."),
-    "who-can": ("owners", "Show who could approve a move, and who may just do it."),
+    "who-can": ("owners", "Show who could approve a move to a stage, and who may just do it."),
     "why": ("owners", "Show why a request can merge, or cannot."),
     "owners": ("owners", "Show who owns what, and ask for a change of CODEOWNERS."),
     "activity": ("stories", "Show what happened, newest first."),

@@ -59,6 +59,13 @@ def owners_exist(facts: Facts) -> Iterator[Finding]:
     """An owner whom nobody knows can never approve, so what they own is stuck. People and teams stand in
     people.yaml."""
     yield from _lines(facts, FaultKind.UNKNOWN_OWNER)
+    people = facts.proposed_people or facts.people
+    for index, gate in enumerate((facts.proposed_spec or facts.spec).gates):
+        for at, name in enumerate(gate.approvals.by if gate.approvals else ()):
+            if "@" not in name or people.emails_of(name) is None:
+                place = Place(REGISTRY_FILE, ("gates", index, "approvals", "by", at))
+                fix = "write @team, @login or an e-mail address that people.yaml knows"
+                yield Finding(f"nobody knows {name}, whom gate {gate.name} asks", place, fix)
 
 
 @check("SD403", "a version meets the gates of its stage")

@@ -29,7 +29,7 @@ from stagedoor.core.gates import GateRuling
 from stagedoor.core.plan import MetricDelta, ModelPlan, Move, Plan
 from stagedoor.core.spec import ARCHIVED
 from stagedoor.core.views.plain import jsonable, number, shortened, visible
-from stagedoor.core.views.verdicts import ruling_data, verdict_lines
+from stagedoor.core.views.verdicts import part_texts, ruling_data, verdict_lines
 
 # GitHub cuts a comment at 65,536 characters and says nothing; the rest is for a link and a marker
 MARKDOWN_LIMIT = 64_000
@@ -297,6 +297,8 @@ def _md_verdict(verdict: Verdict | None, most: int = 30) -> list[str]:
         approved = f"approved by {', '.join(map(_code, ruling.approved_by[:20]))}"
         state = approved if ruling.holds else f"**needs** {_md(shortened(ruling.unblock, 600))}"
         lines.append(f"- [{'x' if ruling.holds else ' '}] {_code(shortened(ruling.need.title, 300))} — {state}")
+        parts = part_texts(ruling)[:20]
+        lines += [f"  - [{'x' if holds else ' '}] {_md(shortened(said, 300))}" for holds, said in parts]
     if len(verdict.rulings) > most:
         lines.append(f"- … and {len(verdict.rulings) - most} more")
     return [*lines, ""]

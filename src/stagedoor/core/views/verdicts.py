@@ -22,9 +22,7 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
 def _ruling_lines(ruling: Ruling) -> Iterator[str]:
     yield f"  {_box(ruling.holds)} {visible(ruling.need.title)}   ({visible(_owners(ruling))})"
     yield from _why_lines(ruling)
-    if _has_sections(ruling):
-        yield from (f"        {_box(rule.holds)} {visible(rule_text(rule))}" for rule in ruling.rules)
-    yield from (f"        {_box(count.holds)} {visible(ask_text(count.ask))}" for count in ruling.counts)
+    yield from (f"        {_box(holds)} {visible(said)}" for holds, said in part_texts(ruling))
     for who in ruling.approved_by:
         yield f"        approved by {visible(who)}"
     for ignored in ruling.ignored:
@@ -48,8 +46,11 @@ def _owners(ruling: Ruling) -> str:
     return f"line {ruling.line}: {' '.join(ruling.owners)}" if ruling.line else "no line of CODEOWNERS"
 
 
-def _has_sections(ruling: Ruling) -> bool:
-    return any(rule.section for rule in ruling.rules)
+def part_texts(ruling: Ruling) -> tuple[tuple[bool, str], ...]:
+    """What asks for agreement besides the one line of CODEOWNERS, and whether each holds."""
+    rules = ruling.rules if any(rule.section for rule in ruling.rules) else ()
+    counts = ((count.holds, ask_text(count.ask)) for count in ruling.counts)
+    return (*((rule.holds, rule_text(rule)) for rule in rules), *counts)
 
 
 def rule_text(rule: Rule) -> str:
