@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagedoor.core.approval.needs import Ask
 
@@ -94,6 +94,8 @@ class Count:
         """Whose approval brings it nearer, by name."""
         anybody = self.missing > max(self.missing_teams, len(self.missing_groups))
         team, group = self._of_other_teams(), self._of_other_groups()
+        if group and replace(self, approved_by=(*self.approved_by, *group)).holds:
+            return group
         return tuple(v.who for v in self._left if anybody or v.who in team or v.who in group)
 
     @property
