@@ -245,3 +245,14 @@ def test_a_section_that_asks_for_two_is_not_written_by_one() -> None:
     assert said == "fraud/1: None → Production: CODEOWNERS asks for 2 approvals, so it goes by a request"
     one = entitled(asked, BOB, owners=parse(SECTIONS, dialect="gitlab"), people=PEOPLE, spec=policy())
     assert one == f"fraud/1: None → Production: {FRAUD}/@Production is owned by @ml/risk for section Risk"
+
+
+def test_a_thousand_moves_that_the_same_lines_decide_are_judged_as_one() -> None:
+    spec = policy(teams=2)
+    before, after = (registry(*(model(f"m{n}", version(1, s)) for n in range(1_000))) for s in ("None", "Production"))
+    asked = needs(diff(before, after), (), spec)
+    file = owners(TEAMS)
+    review = (Reviewed(at=NOW, by=ANN, verdict="approved", head=HEAD),)
+    found = judge(asked, review, head=HEAD, author=EVE, owners=file, people=PEOPLE, spec=spec)
+    assert len({id(ruling.counts) for ruling in found.rulings}) == 1
+    assert found.waiting_for == (BOB, CAROL)

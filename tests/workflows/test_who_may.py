@@ -167,6 +167,17 @@ def test_an_address_in_capitals_is_the_same_person(fraud: Town) -> None:
     assert asking.why(fraud.as_(ANN), number).can_merge
 
 
+def test_a_request_that_changes_nothing_cannot_merge_and_says_so(fraud: Town) -> None:
+    world = fraud.as_(ANN)
+    main, who = world.main(), world.signature()
+    tree = world.repository.commit_info(main).tree
+    commit = world.repository.commit(tree, (main,), author=who, committer=who, message="nothing")
+    request = open_revision(world, commit, "nothing", "").request
+    assert request is not None
+    assert asking.why(world, request.number).outdated == ("main has all of this already",)
+    assert refusal(fraud, request.number) == f"main has all of request {request.number} already"
+
+
 # --- CODEOWNERS as a verb -------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from stagedoor.core.approval.needs import Ask
 
@@ -55,9 +56,12 @@ def _give(spoken: dict[str, int], reached: dict[str, int], name: str, start: int
         name = before
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Count:
-    """What a stage or a gate asks for, and how it stands: whose approval can count, and whose does."""
+    """What a stage or a gate asks for, and how it stands: whose approval can count, and whose does.
+
+    Many needs of a request share one, so what takes a while to work out is kept.
+    """
 
     ask: Ask
     voices: tuple[Voice, ...]
@@ -73,23 +77,23 @@ class Count:
         """How many people are still to come, whoever they are."""
         return max(0, self.ask.least - len(self.approved_by))
 
-    @property
+    @cached_property
     def missing_teams(self) -> int:
         """How many more teams have to agree."""
         return max(0, self.ask.teams - len(self._teams(self._given))) if self.ask.teams > 1 else 0
 
-    @property
+    @cached_property
     def missing_groups(self) -> tuple[str, ...]:
         """Those of `by` for whom nobody has agreed."""
         spoken = self._groups(self._given) if self.ask.by else {}
         return tuple(name for name in self.ask.by if name not in spoken)
 
-    @property
+    @cached_property
     def left(self) -> tuple[str, ...]:
         """Who may agree and has not, whether that would help or not."""
         return tuple(voice.who for voice in self._left)
 
-    @property
+    @cached_property
     def helpful(self) -> tuple[str, ...]:
         """Whose approval brings it nearer, by name."""
         anybody = self.missing > max(self.missing_teams, len(self.missing_groups))
@@ -98,7 +102,7 @@ class Count:
             return group
         return tuple(v.who for v in self._left if anybody or v.who in team or v.who in group)
 
-    @property
+    @cached_property
     def unblock(self) -> str:
         """What would meet it, in one line; empty when it is met."""
         if self.holds:

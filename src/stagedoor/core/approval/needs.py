@@ -80,11 +80,6 @@ class Need:
         return max((ask.least for ask in self.asks), default=1)
 
     @property
-    def signed(self) -> bool:
-        """Whether only signed approvals count."""
-        return any(ask.signed for ask in self.asks)
-
-    @property
     def title(self) -> str:
         """The path that CODEOWNERS is asked about."""
         suffix = suffix_of(self.right)

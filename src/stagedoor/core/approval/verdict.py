@@ -130,7 +130,8 @@ class Verdict:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """Everybody whose approval could still help, by name."""
-        return tuple(sorted({who for ruling in self.rulings if not ruling.holds for who in ruling.helpful}))
+        waiting = {(id(one.rules), id(one.counts)): one for one in self.rulings if not one.holds}
+        return tuple(sorted({who for ruling in waiting.values() for who in ruling.helpful}))
 
 
 def holders_of(need: Need, owners: OwnersFile, people: People) -> tuple[str, ...]:
@@ -155,7 +156,9 @@ def voices(people: People) -> Callable[[str], str]:
 
     def head(name: str) -> str:
         while heads.get(name, name) != name:
-            name = heads[name]
+            above = heads[name]
+            heads[name] = heads.get(above, above)
+            name = above
         return name
 
     for person in people.people:
@@ -207,41 +210,67 @@ def judge(
     # one person is one voice, and the last word counts
     newest = tuple({voice(review.by): review for review in reviews}.values())
     bench = _Bench(newest, head, involved, owners, people, frozenset(map(str.lower, signed)), voice)
-    return Verdict(tuple(_ruling(need, bench) for need in asked))
+    sittings: dict[object, _Sitting] = {}
+    return Verdict(tuple(_ruling(need, bench, sittings) for need in asked))
 
 
-def _ruling(need: Need, bench: _Bench) -> Ruling:
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """What people said about everything that the same owners and the same asks decide."""
+
+    holders: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    counts: tuple[Count, ...]
+    approved: tuple[str, ...]
+    ignored: tuple[Ignored, ...]
+    blocked: tuple[str, ...]
+
+
+def _ruling(need: Need, bench: _Bench, sittings: dict[object, _Sitting]) -> Ruling:
     held = _held(need, bench.owners)
+    lines = held.right.lines
+    key = (lines, held.above, need.asks)
+    # a request that moves a thousand models is mostly decided by a few lines
+    if key not in sittings:
+        sittings[key] = _sitting(held, need.asks, bench)
+    found = sittings[key]
+    return Ruling(
+        need, lines[-1].number if lines else None, held.owners, found.holders, rules=found.rules, counts=found.counts,
+        approved_by=found.approved, ignored=found.ignored, blocked_by=found.blocked,
+    )  # fmt: skip
+
+
+def _sitting(held: Holding, asks: tuple[Ask, ...], bench: _Bench) -> _Sitting:
     rules = rules_of(held, bench.people)
-    named = [name for ask in need.asks for name in ask.by]
-    able = _emails([*held.owners, *named], bench.people) if rules else ()
+    named = [name for ask in asks for name in ask.by]
+    able = frozenset(_emails([*held.owners, *named], bench.people)) if rules else frozenset()
+    signed = any(ask.signed for ask in asks)
     approved, blocked, ignored = [], [], []
     for review in bench.reviews:
         who = review.by.lower()
-        if reason := _does_not_count(review, who, able, need, bench):
+        if reason := _does_not_count(review, who, able, signed, bench):
             if review.verdict == "approved":
                 ignored.append(Ignored(who, reason))
         elif review.verdict == "approved":
             approved.append(who)
         else:
             blocked.append(who)
-    lines = held.right.lines
-    return Ruling(
-        need, lines[-1].number if lines else None, held.owners, bench.may(able),
-        rules=tuple(_counted(rule, approved, bench) for rule in rules),
-        counts=tuple(_count(ask, held, approved, bench) for ask in need.asks) if rules else (),
-        approved_by=tuple(approved), ignored=tuple(ignored), blocked_by=tuple(blocked),
+    return _Sitting(
+        bench.may(sorted(able)),
+        tuple(_counted(rule, approved, bench) for rule in rules),
+        tuple(_count(ask, held, approved, bench) for ask in asks) if rules else (),
+        tuple(approved), tuple(ignored), tuple(blocked),
     )  # fmt: skip
 
 
-def _does_not_count(review: Reviewed, who: str, able: tuple[str, ...], need: Need, bench: _Bench) -> str | None:
+def _does_not_count(review: Reviewed, who: str, able: frozenset[str], signed: bool, bench: _Bench) -> str | None:
     if who not in able:
         return "is not an owner"
     if review.head != bench.head:
         return f"saw {review.head[:10]}, and the head is {bench.head[:10]} by now"
     if bench.voice(who) in bench.involved:
         return "is an author of the request"
-    if need.signed and review.verdict == "approved" and who not in bench.signed:
+    if signed and review.verdict == "approved" and who not in bench.signed:
         return "is not signed"
     return None
 
