@@ -15,6 +15,7 @@ from stagedoor.core.checks.base import StageText
 from stagedoor.core.checks.catalogue import ALL_CHECKS, FAMILIES
 from stagedoor.core.diff import diff
 from stagedoor.core.gates import Circumstances
+from stagedoor.core.gates.hindsight import misfits
 from stagedoor.core.policy import (
     Freeze,
     Gate,
@@ -54,6 +55,12 @@ class Case:
 
 def fraud(*versions: Version, before: Registry = NOTHING, spec: RegistrySpec | None = None, **more: object) -> Facts:
     return facts(before, registry(model("fraud", *versions, **more)), spec=spec or RegistrySpec())
+
+
+def strict(*versions: Version) -> Facts:
+    """A request that brings the gate."""
+    there = registry(model("fraud", *versions))
+    return facts(there, there, misfits=tuple(misfits(there, GATED.gates, Circumstances(now=NOW))))
 
 
 def lines(text: str) -> Facts:
@@ -299,6 +306,12 @@ CASES: dict[str, Case] = {
         "gate g: 1 +: it does not parse: mismatched input '<EOF>' at column 4",
         POLICY,
         facts(ONE, ONE, spec=asking("1 < 2")),
+    ),
+    "SD413": Case(
+        strict(version(1, "Production")),
+        "fraud/1 is in Production and would not be let in: gate evidence: fraud/1 has no metrics.rmse",
+        POLICY,
+        strict(MEASURED, version(2)),
     ),
     "SD501": Case(
         told("json://x", "model_version.promoted"),

@@ -203,8 +203,8 @@ def test_a_key_of_a_megabyte_is_cut() -> None:
          ["1:40 notifications.routes[0].to is an empty list, and one with something in it is wanted"]),
         ("layout: deep", ["1:9 layout is 'deep'; use flat or letter"]),
         ("direct: [fly]",
-         ["1:10 direct[0] is 'fly'; use register, describe, tag, alias, attach, transition, delete, rename or "
-          "webhook"]),
+         ["1:10 direct[0] is 'fly'; use register, describe, tag, alias, attach, transition, delete, rename, webhook "
+          "or quarantine"]),
         ("requests: {prefix: refs/heads/}",
          ["1:20 requests.prefix is 'refs/heads/', and refs/pull/ or refs/stagedoor/pull/ is wanted"]),
     ],

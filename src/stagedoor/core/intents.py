@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from stagedoor.core.diff import in_order
+from stagedoor.core.evidence import is_evidence_name
 from stagedoor.core.layout import checked_folder, checked_name, model_path, twin_key
 from stagedoor.core.policy import RegistrySpec, Stage
 from stagedoor.core.registry import Registry
@@ -331,7 +332,7 @@ def _evidence(registry: Registry, model: str, number: int, name: str, now: Evide
 
 def _named(evidence: Evidence) -> Evidence:
     """The evidence, or `BadInput`: its name is a key in expressions and a file name in an archive."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", evidence.name):
+    if not is_evidence_name(evidence.name):
         raise BadInput(f"{evidence.name[:80]!r} is no name for evidence", fix="use up to 100 letters, digits and _ . -")
     return evidence
 

@@ -54,7 +54,9 @@ DAYS: Final[tuple[Day, ...]] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 # --- registry.yaml --------------------------------------------------------------------------------------------------
 
-Verb = Literal["register", "describe", "tag", "alias", "attach", "transition", "delete", "rename", "webhook"]
+Verb = Literal[
+    "register", "describe", "tag", "alias", "attach", "transition", "delete", "rename", "webhook", "quarantine"
+]
 
 
 class Stage(Value):

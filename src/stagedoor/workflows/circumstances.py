@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from stagedoor.core.diff import ModelCreated, StageMoved, VersionCreated, VersionDeleted
-from stagedoor.core.gates import Ask, Broken, Circumstances, Entry
+from stagedoor.core.diff import ModelMoved
+from stagedoor.core.gates import Ask, Broken, Circumstances, Condition, Entry
+from stagedoor.core.gates.stays import Stays
 from stagedoor.core.layout import evidence_path
-from stagedoor.core.timeline import Chain
+from stagedoor.core.policy import Gate
 from stagedoor.errors import BadSpec, NotFound
 from stagedoor.gitstore import TooBig
-from stagedoor.workflows.history import Landed, landings_of
+from stagedoor.workflows.history import landings_of
 from stagedoor.workflows.snapshots import Snapshot
 from stagedoor.workflows.world import World
-
-MAX_EVIDENCE = 1024 * 1024
 
 
 def circumstances(
@@ -30,12 +30,25 @@ def circumstances(
         ask=ask,
         broken=broken,
         time_in=_time_in(world, base, now),
-        file_of=_file_of(head),
+        file_of=file_of(head),
+        proofs_of=_proofs_of(world, base, head),
     )
 
 
-def _file_of(head: Snapshot) -> Callable[[str], bytes | None]:
-    def file_of(digest: str) -> bytes | None:
+def _proofs_of(world: World, base: Snapshot, head: Snapshot) -> Callable[[Entry, Gate], tuple[Condition, ...]]:
+    def look(entry: Entry, gate: Gate) -> tuple[Condition, ...]:
+        # what opens artifacts takes time to load, and few registries ask for it
+        from stagedoor.workflows.proofs import proofs_of
+
+        return proofs_of(world, base, head, entry, gate.artifact) if gate.artifact else ()
+
+    return look
+
+
+def file_of(head: Snapshot) -> Callable[[str], bytes | None]:
+    """The files of evidence of a snapshot, by their digests; None for one that is not there."""
+
+    def read(digest: str) -> bytes | None:
         path = evidence_path(digest)
         if path not in head.files:
             return None
@@ -44,58 +57,43 @@ def _file_of(head: Snapshot) -> Callable[[str], bytes | None]:
         except (BadSpec, TooBig):
             return None
 
-    return file_of
+    return read
 
 
 def _time_in(world: World, base: Snapshot, now: datetime) -> Callable[[Entry, str], timedelta | None]:
     """How long a version has been in a stage, in all, by the commits of main and never by what a spec says."""
-    known: dict[str, tuple[Landed, ...]] = {}
+    known: dict[str, Stays] = {}
 
     def time_in(entry: Entry, stage: str) -> timedelta | None:
-        name = base.registry.models[entry.path].name if entry.path in base.registry.models else entry.model.name
+        name = _name_before(base, entry)
         if name not in known:
-            known[name] = _landings(world, base, name)
-        return _spent(known[name], entry.version.version, stage, now, world.chain())
+            known[name] = _stays(world, base, name, now)
+        return known[name].time_in(_PLACE, entry.version.version, stage, now)
 
     return time_in
 
 
-def _landings(world: World, base: Snapshot, name: str) -> tuple[Landed, ...]:
+_PLACE = ""
+
+
+def _name_before(base: Snapshot, entry: Entry) -> str:
+    """What the model is called before the change, which may rename it."""
+    if entry.path in base.registry.models:
+        return base.registry.models[entry.path].name
+    return next((model.name for model in base.registry if model.id == entry.model.id), entry.model.name)
+
+
+def _stays(world: World, base: Snapshot, name: str, now: datetime) -> Stays:
+    """The stays of one model's versions. Whatever file it stood in, here it is one place."""
+    stays, chain = Stays(), world.chain()
     try:
-        return landings_of(world, name, base.commit)
+        story = landings_of(world, name, base.commit)
     except NotFound:
         # the model comes with this very change
-        return ()
-
-
-def _spent(story: tuple[Landed, ...], number: int, stage: str, now: datetime, chain: Chain) -> timedelta | None:
-    spent, since, was_there = timedelta(), None, False
+        return stays
     for one in story:
-        moved = _stage_after(one, number)
-        if moved is None:
-            continue
-        when = chain.time_of(one.commit.oid) if one.commit.oid in chain else one.commit.committer.time
-        if since is not None:
-            spent += max(when - since, timedelta())
-        since = when if moved == stage else None
-        was_there = was_there or moved == stage
-    if since is not None:
-        spent += max(now - since, timedelta())
-    return spent if was_there else None
-
-
-def _stage_after(one: Landed, number: int) -> str | None:
-    """The stage that a commit put a version into, nothing where it deleted it; None where it left it alone."""
-    for change in one.changes:
-        match change:
-            case StageMoved(version=version, now=now) if version == number:
-                return now
-            case VersionCreated(version=version, content=content) if version == number:
-                return content.stage
-            case VersionDeleted(version=version) if version == number:
-                return ""
-            case ModelCreated(content=model) if (found := model.version(number)) is not None:
-                return found.stage
-            case _:
-                pass
-    return None
+        changes = (replace(change, path=_PLACE) for change in one.changes if not isinstance(change, ModelMoved))
+        oid = one.commit.oid
+        when = chain.time_of(oid) if oid in chain else one.commit.committer.time
+        stays.tell(changes, min(when, now))
+    return stays

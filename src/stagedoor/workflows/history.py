@@ -8,6 +8,7 @@ from functools import cached_property
 
 from stagedoor.core.diff import Change, ModelMoved, diff
 from stagedoor.core.events import Event, Happening, events_of
+from stagedoor.core.evidence import pinned_files
 from stagedoor.core.layout import SCHEMAS, SPEC_FOLDER, STAGES, is_model_path
 from stagedoor.core.owners import LOCATIONS
 from stagedoor.core.reading import read_as
@@ -134,7 +135,10 @@ def _landed(repository: Repository, commit: CommitInfo, reader: _Reader, only: C
             after.update({path: new} if new else {})
         elif _is_policy(path, change.path):
             files.append(change.path)
-    return Landed(commit, diff(Registry(before), Registry(after)), tuple(files))
+    changes = diff(Registry(before), Registry(after))
+    # a file of evidence says what the model's file pins, so the change of that file is the news
+    pinned = {root + path for path in pinned_files(changes)}
+    return Landed(commit, changes, tuple(path for path in files if path not in pinned))
 
 
 def _of_interest(changes: Sequence[FileChange], only: Collection[str]) -> Iterator[FileChange]:

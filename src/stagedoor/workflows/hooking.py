@@ -221,9 +221,9 @@ _FIX: Final = "stagedoor webhooks create --help"
 def _write(world: World, change: Callable[[Webhooks], Webhooks], subject: str, comment: str, lane: Lane) -> Outcome:
     def files(base: Snapshot) -> Mapping[str, bytes | None]:
         text = webhooks_text(base, change(base.webhooks))
-        return {root_of(world.repository) + WEBHOOKS_FILE: text.encode()}
+        return {WEBHOOKS_FILE: text.encode()}
 
-    return write(world, files, subject, comment=comment, lane=lane)
+    return write(world, (), subject, files=files, comment=comment, lane=lane)
 
 
 def _is_tried(world: World, lane: Lane) -> bool:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from itertools import islice
 
 from stagedoor.core.approval import Verdict, judge, needs, with_broken_glass
 from stagedoor.core.checks import Facts, Place, Problem, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS
-from stagedoor.core.diff import Change, EvidenceChanged, ModelCreated, VersionCreated, diff
-from stagedoor.core.gates import Ask, Broken, entries, kept, regressions, rulings
+from stagedoor.core.checks.policy import MOST_MISFITS
+from stagedoor.core.diff import Change, diff
+from stagedoor.core.evidence import pinned_files
+from stagedoor.core.gates import Ask, Broken, Circumstances, GateRuling, entries, kept, regressions, rulings
+from stagedoor.core.gates.expressions import fault_of
+from stagedoor.core.gates.hindsight import misfits
 from stagedoor.core.layout import PEOPLE_FILE, QUARANTINE_FILE, REGISTRY_FILE, evidence_path, is_model_path
 from stagedoor.core.plan import Plan, model_plans, plan_hash
 from stagedoor.core.policy import RegistrySpec, Waiver
 from stagedoor.core.reading import formatted, read_as, text_of
 from stagedoor.core.registry import Registry
 from stagedoor.core.requests import Reviewed
-from stagedoor.core.spec import Evidence, People, RegisteredModel
+from stagedoor.core.spec import People, RegisteredModel
 from stagedoor.core.text import Document, read
 from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
 from stagedoor.errors import BadSpec
@@ -84,7 +89,7 @@ def plan(
     before, _ = _models(base, models)
     after, faults = _models(head, models)
     changes = diff(before, after)
-    pinned = {root + path for path in _pinned(changes)}
+    pinned = {root + path for path in pinned_files(changes)}
     others = tuple(c.path for c in files if not _is_model_of(root, c.path) and c.path not in pinned)
     here = circumstances(world, base, head, ask=_ask(world, asked), broken=asked.broken if asked else None, at=at)
     verdict = _verdict(base, head, changes, others, asked, here.now)
@@ -102,25 +107,19 @@ def plan(
         title=asked.title if asked else "",
         models=model_plans(changes, before, after),
         files=others,
-        problems=run(ALL_CHECKS, replace(facts, rulings=said, now=here.now), _locator(head)),
+        problems=run(ALL_CHECKS, _judged(facts, said, here), _locator(head)),
         verdict=verdict,
         conflicts=conflicts,
         gates=said,
     )
 
 
-def _pinned(changes: Iterable[Change]) -> Iterator[str]:
-    """The files of evidence that a change pins: they came with the model's file, and cannot say anything else."""
-    for change in changes:
-        match change:
-            case EvidenceChanged(now=Evidence() as now):
-                yield evidence_path(now.digest)
-            case VersionCreated(content=content):
-                yield from (evidence_path(one.digest) for one in content.evidence)
-            case ModelCreated(content=model):
-                yield from (evidence_path(one.digest) for version in model.versions for one in version.evidence)
-            case _:
-                pass
+def _judged(facts: Facts, said: tuple[GateRuling, ...], here: Circumstances) -> Facts:
+    """The facts, with what the gates say of the moves, and what new ones would say of the versions there are."""
+    known = facts.spec.gates
+    new = [gate for gate in (facts.proposed_spec or facts.spec).gates if gate not in known]
+    found = misfits(facts.after, (gate for gate in new if not any(map(fault_of, gate.expressions))), here)
+    return replace(facts, rulings=said, now=here.now, misfits=tuple(islice(found, MOST_MISFITS + 1)))
 
 
 def _ask(world: World, asked: Asked | None) -> Ask:

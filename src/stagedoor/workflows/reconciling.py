@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from stagedoor.core.approval import describe, entitled, judge, needs
+from stagedoor.core.approval import describe, entitled, judge, needs, with_broken_glass
 from stagedoor.core.calls import Call
 from stagedoor.core.delivery import Telling
 from stagedoor.core.events import Event, moves_of, request_event, unreviewed, version_comment
@@ -22,6 +22,7 @@ from stagedoor.errors import BadRepository, BadSpec, NotFound
 from stagedoor.workflows import comments
 from stagedoor.workflows.history import Landed, landings
 from stagedoor.workflows.merges import changes_between, webhooks_asked
+from stagedoor.workflows.signing import signed_by
 from stagedoor.workflows.snapshots import Snapshot, root_of
 from stagedoor.workflows.telling import LEASE, Teller
 from stagedoor.workflows.world import World
@@ -187,8 +188,10 @@ class _Run:
         if request.merged_as != one.commit.oid:
             return f"it says request {number}, which did not land as this commit"
         verdict = judge(
-            asked, request.reviews, head=request.head, author=request.author, pushers=request.authors,
+            with_broken_glass(asked) if request.broken else asked, request.counted_reviews,
+            head=request.head, author=request.author, pushers=request.authors,
             owners=base.owners, people=base.people, spec=base.spec,
+            signed=signed_by(base, number, request.counted_reviews, one.commit.committer.time),
         )  # fmt: skip
         unmet = next((ruling.unblock for ruling in verdict.rulings if not ruling.holds), None)
         return f"request {number} lacked agreement: {unmet}" if unmet else None

@@ -58,6 +58,8 @@ class World:
     sleep: Callable[[float], None] = time.sleep
     # go all the way to what would be published, refusals included, and publish nothing
     is_rehearsal: bool = False
+    # where a relative path of a person starts
+    directory: Path = Path()
     _snapshots: dict[str, Snapshot] = field(default_factory=dict)
     _chains: dict[str, Chain] = field(default_factory=dict)
 
@@ -142,4 +144,4 @@ def world_at(
 ) -> Iterator[World]:
     """The world of the registry in a directory, closed afterwards."""
     with Repository.open(directory, registry=registry, branch=branch) as repository:
-        yield World(repository, claimed_email=email)
+        yield World(repository, claimed_email=email, directory=directory)

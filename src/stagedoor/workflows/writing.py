@@ -44,14 +44,17 @@ class Outcome:
     request: Request | None = None
 
 
-Wanted = Sequence[Intent] | Callable[[Snapshot], Mapping[str, bytes | None]]
-"""What a write wants: intents about models, or the files that it makes of the newest registry.
-
-The paths of files are from the repository's top; the function is asked again when somebody was faster.
-"""
-
 Subject = str | Callable[[Registry], str]
 """A commit's subject, or how to say it once the registry is as the intents want it."""
+
+
+Files = Callable[[Snapshot], Mapping[str, bytes | None]]
+"""Files that are no models and go along with a change, from the registry's root, as they have to be on this base."""
+
+
+def no_files(base: Snapshot) -> Mapping[str, bytes | None]:
+    """Nothing goes along."""
+    return {}
 
 
 def _said(subject: Subject, head: Snapshot) -> str:
@@ -60,37 +63,40 @@ def _said(subject: Subject, head: Snapshot) -> str:
 
 def write(
     world: World,
-    intents: Wanted,
+    intents: Sequence[Intent],
     subject: Subject,
     *,
+    files: Files = no_files,
     comment: str = "",
     lane: Lane = DIRECT,
     instead: str = "the same command with --request",
 ) -> Outcome:
-    """Make the intents, or the files, real.
+    """Make the intents real, and the files that go along.
 
     Directly they land on main as one commit, if the actor is entitled to every change and the checks hold; somebody
     faster makes us look again, and only what no longer makes sense is refused. `instead` is how to ask for it where
     the actor is not entitled. Raises `Denied` and `ChecksFailed`, and what `perform` raises.
     """
     if lane.propose:
-        return propose(world, intents, subject, comment=comment, dry_run=lane.dry_run)
+        return propose(world, intents, subject, files=files, comment=comment, dry_run=lane.dry_run)
     if lane.into is not None:
-        return amend(world, lane.into, intents, subject, dry_run=lane.dry_run)
+        return amend(world, lane.into, intents, subject, files=files, dry_run=lane.dry_run)
     if lane.dry_run:
         base = world.snapshot()
-        return Outcome(plan(world, base, proposed(base, intents)))
+        return Outcome(plan(world, base, proposed(base, intents, files)))
 
     def once() -> Outcome:
-        return _write_once(world, intents, subject, comment, instead)
+        return _write_once(world, intents, subject, files, comment, instead)
 
     return world.repository.in_turn(once, "main", world.sleep)
 
 
-def _write_once(world: World, intents: Wanted, subject: Subject, comment: str, instead: str) -> Outcome:
+def _write_once(
+    world: World, intents: Sequence[Intent], subject: Subject, files: Files, comment: str, instead: str
+) -> Outcome:
     """Look at the newest main, decide, act. `Raced` when somebody was faster."""
     base = world.snapshot()
-    head = proposed(base, intents)
+    head = proposed(base, intents, files)
     planned = plan(world, base, head)
     if planned.is_empty:
         return Outcome(planned)
@@ -99,11 +105,13 @@ def _write_once(world: World, intents: Wanted, subject: Subject, comment: str, i
     return Outcome(planned, commit=_publish(world, base, head, _said(subject, head), comment))
 
 
-def proposed(base: Snapshot, intents: Wanted, spec: RegistrySpec | None = None) -> Snapshot:
-    """The registry as the intents want it, by the policy of `base` or by `spec`; nothing is stored yet."""
-    if callable(intents):
-        return with_files(base, intents(base))
-    return with_files(base, texts(base, perform(intents, base.registry, spec or base.spec)))
+def proposed(
+    base: Snapshot, intents: Sequence[Intent], files: Files = no_files, policy: RegistrySpec | None = None
+) -> Snapshot:
+    """The registry as the intents want it; nothing is stored yet. `policy` is main's, where `base` is not main."""
+    models = texts(base, perform(intents, base.registry, policy or base.spec))
+    root = root_of(base.repository)
+    return with_files(base, {**models, **{root + path: raw for path, raw in files(base).items()}})
 
 
 def changes_of(base: Snapshot, head: Snapshot) -> tuple[Change, ...]:
@@ -146,10 +154,18 @@ def _publish(world: World, base: Snapshot, head: Snapshot, subject: str, comment
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
-def propose(world: World, intents: Wanted, subject: Subject, *, comment: str = "", dry_run: bool = False) -> Outcome:
+def propose(
+    world: World,
+    intents: Sequence[Intent],
+    subject: Subject,
+    *,
+    files: Files = no_files,
+    comment: str = "",
+    dry_run: bool = False,
+) -> Outcome:
     """Open a request with the change. It may be one that the checks refuse yet: it is mended while it is open."""
     base = world.snapshot()
-    head = proposed(base, intents)
+    head = proposed(base, intents, files)
     return open_proposed(world, base, head, _said(subject, head), comment=comment, dry_run=dry_run)
 
 
@@ -207,7 +223,15 @@ def require_may_push(world: World, request: Request) -> None:
         )
 
 
-def amend(world: World, number: int, intents: Wanted, subject: Subject, *, dry_run: bool = False) -> Outcome:
+def amend(
+    world: World,
+    number: int,
+    intents: Sequence[Intent],
+    subject: Subject,
+    *,
+    files: Files = no_files,
+    dry_run: bool = False,
+) -> Outcome:
     """More changes in an open request: a commit on top of its head. Reviews of the old head do not count any more."""
     request = world.forge.get(number)
     if not request.is_open:
@@ -215,7 +239,7 @@ def amend(world: World, number: int, intents: Wanted, subject: Subject, *, dry_r
     require_may_push(world, request)
     policy = world.snapshot()
     base = world.snapshot(request.head)
-    head = proposed(base, intents, policy.spec)
+    head = proposed(base, intents, files, policy.spec)
     if not head.proposed or plan(world, base, head).is_empty:
         raise InvalidState(f"nothing would change in request {number}")
     if dry_run:

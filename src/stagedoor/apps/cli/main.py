@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("models", "Compare two versions, or two revisions of the registry."),
     "describe": ("models", "Describe a model or a version."),
     "tag": ("models", "Set or remove tags."),
+    "attach": ("evidence", "Attach evidence to a version, list it, or print it."),
     "alias": ("models", "Point an alias at a version, or take it away."),
     "rename": ("models", "Give a model another name."),
     "delete": ("models", "Delete a model or a version."),
@@ -43,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("requests", "Reject a request, as an owner of what it touches."),
     "cancel": ("requests", "Cancel a request that you opened."),
     "break-glass": ("requests", "Ask for a request to pass gates and freezes in an emergency."),
+    "gates": ("gates", "Show what guards the stages, try a move, replay history under another policy."),
+    "quarantine": ("quarantine", "Keep bad artifacts out of every stage, by their digest."),
     "comment": ("requests", "Comment on a request or on a version."),
     "update": ("requests", "Bring a request onto the newest main."),
     "merge": ("requests", "Merge an approved request."),
@@ -117,9 +120,7 @@ class LazyGroup(click.Group):
         # a word of Python's own, such as `in`, has a function that is called `in_`
         found = getattr(module, f"{name}_" if iskeyword(name) else name.replace("-", "_"))
         assert isinstance(found, click.Command)  # noqa: S101
-        for one in (found, *(found.commands.values() if isinstance(found, click.Group) else ())):
-            _prepare(one)
-        return found
+        return _prepared(found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list for `--help`, from the table above."""
@@ -139,12 +140,16 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _prepare(command: click.Command) -> None:
-    """Words are checked to be text, and `--as` is known, whatever the command."""
-    for param in command.params:
+def _prepared(found: click.Command) -> click.Command:
+    """A command, or a group with its commands: words are checked, and `--as` may stand behind it."""
+    for param in found.params:
         param.type = _TEXT if param.type is click.STRING else param.type
-    if not any(param.name == "email" for param in command.params):
-        command.params.append(_as_option())
+    if isinstance(found, click.Group):
+        for command in found.commands.values():
+            _prepared(command)
+    elif not any(param.name == "email" for param in found.params):
+        found.params.append(_as_option())
+    return found
 
 
 def _as_option() -> click.Option:

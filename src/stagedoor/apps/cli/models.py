@@ -241,8 +241,15 @@ def _show_version(found: reading.Shown) -> None:
     _field("registered", f"{version.created.at:%Y-%m-%d %H:%M} by {version.created.by}")
     _field("source", version.source)
     _show_lineage(version)
+    _show_evidence(version)
     _field("tags", " ".join(f"{key}={value}" for key, value in sorted(version.tags.items())))
     _field("file", found.path)
+
+
+def _show_evidence(version: Version, indent: str = "") -> None:
+    for one in version.evidence:
+        at = f" at {one.uri}" if one.uri else ""
+        _field("evidence", f"{one.name} of {one.at:%Y-%m-%d %H:%M} by {one.by} ({one.digest[:19]}…){at}", indent)
 
 
 def _show_lineage(version: Version, indent: str = "") -> None:
@@ -284,6 +291,7 @@ def history(door: Door, ref: str, at: str | None, as_json: bool) -> None:
         _field("registered", f"{version.created.at:%Y-%m-%d %H:%M} by {version.created.by}", "  ")
         _field("source", version.source, "  ")
         _show_lineage(version, "  ")
+        _show_evidence(version, "  ")
         for span in lineage.spans:
             until = f"{span.until:%Y-%m-%d %H:%M}" if span.until else "then" if at else "now"
             via = f", request {span.request}" if span.request is not None else ""

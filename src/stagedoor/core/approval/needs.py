@@ -24,7 +24,7 @@ from stagedoor.core.diff import (
     VersionDeleted,
 )
 from stagedoor.core.gates import gates_for
-from stagedoor.core.layout import is_stage_path
+from stagedoor.core.layout import QUARANTINE_FILE, is_stage_path
 from stagedoor.core.owners import Level
 from stagedoor.core.policy import RegistrySpec, Verb
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING
@@ -153,7 +153,8 @@ def needs(
             continue
         # a stage file follows its model, so whoever may move the version and owns the file may write both
         follows = spec.stage_files and path.startswith(root) and is_stage_path(path.removeprefix(root))
-        reason = Reason(f"{path} changes", "transition" if follows else None)
+        directly: Verb | None = "quarantine" if path == root + QUARANTINE_FILE else None
+        reason = Reason(f"{path} changes", "transition" if follows else directly)
         found.setdefault((path, Level.EDIT), []).append(reason)
     asked = tuple(_need(path, right, reasons) for (path, right), reasons in sorted(found.items(), key=_stable))
     return asked + tuple(_webhook_needs(webhooks, root))

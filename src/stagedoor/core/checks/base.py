@@ -11,6 +11,7 @@ from typing import Literal
 from stagedoor.core.approval import Verdict
 from stagedoor.core.diff import Change
 from stagedoor.core.gates import GateRuling
+from stagedoor.core.gates.hindsight import Misfit
 from stagedoor.core.owners import OwnersFile
 from stagedoor.core.policy import RegistrySpec, Waiver
 from stagedoor.core.registry import Registry
@@ -92,6 +93,7 @@ class Facts:
     stage_files: tuple[StageText, ...] = ()
     verdict: Verdict | None = None
     rulings: tuple[GateRuling, ...] = ()
+    misfits: tuple[Misfit, ...] = ()
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
     files_of_evidence: Mapping[str, str | None] = field(default_factory=dict)
     now: datetime | None = None

@@ -40,6 +40,7 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     policy.quarantine_holds,
     policy.waivers_are_right,
     policy.expressions_parse,
+    policy.stricter_names_whom,
     telling.routes_name_events,
     telling.routes_hold_no_secret,
     telling.routes_are_urls,

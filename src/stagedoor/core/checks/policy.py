@@ -84,7 +84,14 @@ def _unmet(facts: Facts, ruling: GateRuling) -> Iterator[Finding]:
             said = f"{ruling.title}: {condition.said}"
             more = "; ".join(part for part in (ruling.reason, ruling.waived) if part)
             severity: Severity | None = "warning" if ruling.waived else None
-            yield Finding(f"{said}; {more}" if more else said, place, condition.cure, severity)
+            yield Finding(f"{said}; {more}" if more else said, place, condition.cure or _way_out(ruling), severity)
+
+
+def _way_out(ruling: GateRuling) -> str:
+    if ruling.kind != "gate":
+        return ""
+    ref = f"{ruling.model}/{ruling.version}"
+    return f"bring a version for which it holds, or ask for time: stagedoor gates waive {ref} {ruling.name}"
 
 
 @check("SD404", "the owners have agreed")
@@ -163,3 +170,21 @@ def expressions_parse(facts: Facts) -> Iterator[Finding]:
             if fault := fault_of(expression):
                 place = Place(REGISTRY_FILE, ("gates", index, "expressions", at))
                 yield Finding(f"gate {gate.name}: {expression[:80]}: {fault}", place, "mend the expression")
+
+
+MOST_MISFITS = 50
+TELLS_MORE = "see them all: stagedoor gates replay --policy FILE"
+
+
+@check("SD413", "a stricter policy names whom it would refuse", severity="warning")
+def stricter_names_whom(facts: Facts) -> Iterator[Finding]:
+    """A new gate is for what comes; that versions in a stage today would not pass it is better known before than
+    after."""
+    for one in facts.misfits[:MOST_MISFITS]:
+        what = f"{one.ref} is in {one.stage} and would not be let in: {one.reasons[0]}"
+        more = f" (and {len(one.reasons) - 1} more)" if len(one.reasons) > 1 else ""
+        yield Finding(what + more, Place(REGISTRY_FILE, ("gates",)), TELLS_MORE)
+    if len(facts.misfits) > MOST_MISFITS:
+        yield Finding(
+            "more versions would not be let in than are named here", Place(REGISTRY_FILE, ("gates",)), TELLS_MORE
+        )

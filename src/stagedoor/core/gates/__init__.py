@@ -1,6 +1,6 @@
 """Gates: what must hold before a version may come into a stage."""
 
-from stagedoor.core.gates.asking import gates_for, regressions, rulings, waives
+from stagedoor.core.gates.asking import digest_key, gates_for, regressions, rulings, shown_digest, waives
 from stagedoor.core.gates.fields import missing
 from stagedoor.core.gates.freezes import in_force
 from stagedoor.core.gates.moves import entries, kept
@@ -13,6 +13,7 @@ __all__ = [
     "Condition",
     "Entry",
     "GateRuling",
+    "digest_key",
     "entries",
     "gates_for",
     "in_force",
@@ -20,5 +21,6 @@ __all__ = [
     "missing",
     "regressions",
     "rulings",
+    "shown_digest",
     "waives",
 ]

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
-IDENTIFYING_KEYS: Final = ("version", "name", "id")
+IDENTIFYING_KEYS: Final = ("version", "name", "id", "digest")
 
 
 def scalar_text(value: bool | int | float) -> str:
@@ -49,7 +49,7 @@ def same(one: Plain, other: Plain) -> bool:
 
 
 def identifying_key(*lists: Sequence[Plain]) -> str | None:
-    """The key that tells the items of all these lists apart: `version`, `name` or `id`."""
+    """The key that tells the items of all these lists apart: `version`, `name`, `id` or `digest`."""
     return next((key for key in IDENTIFYING_KEYS if all(_identifies(key, items) for items in lists)), None)
 
 
