@@ -41,6 +41,12 @@ def read_as(kind: type[V], raw: bytes, path: str) -> V:
     return value_of(kind, document)
 
 
+def oversized(path: str, size: int, limit: int) -> BadSpec:
+    """The refusal of a file that is larger than any spec; it is not read at all."""
+    what = f"the file has {size:,} bytes, more than {limit:,}"
+    return BadSpec(what, where=path, fix="keep artifacts elsewhere")
+
+
 def value_of(kind: type[V], document: Document) -> V:
     """The typed value of a document that has been read."""
     try:

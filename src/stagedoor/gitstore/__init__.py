@@ -13,6 +13,7 @@ from stagedoor.gitstore.values import (
     RefUpdate,
     Signature,
     TooBig,
+    Touched,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "Repository",
     "Signature",
     "TooBig",
+    "Touched",
 ]

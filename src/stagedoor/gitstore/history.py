@@ -21,7 +21,7 @@ def first_parents(
     if since == until:
         return iter(())
     if since is not None:
-        _require_chain(git, since, until, read)
+        require_chain(git, since, until, read)
     wanted = () if "" in paths else paths
     return _stream(git, ["rev-list", "--first-parent", "--reverse", *_range(since, until), "--", *wanted])
 
@@ -61,8 +61,11 @@ def _range(since: Oid | None, until: Oid) -> list[str]:
     return [until] if since is None else [until, f"^{since}"]
 
 
-def _require_chain(git: Git, since: Oid, until: Oid, read: Callable[[Oid], CommitInfo]) -> None:
-    """What rev-list leaves out is all that `since` reaches; only on the chain is that a prefix of it."""
+def require_chain(git: Git, since: Oid, until: Oid, read: Callable[[Oid], CommitInfo]) -> None:
+    """BadRepository where `since` is not on the first-parent chain.
+
+    What rev-list leaves out is all that `since` reaches; only on the chain is that a prefix of it.
+    """
     listed = git.run("rev-list", "--first-parent", *_range(since, until)).text.split()
     oldest = read(Oid(listed[-1])) if listed else None
     if oldest is None or oldest.parents[:1] != (since,):

@@ -16,6 +16,7 @@ from typing import Self, TypeVar, overload
 
 from stagedoor.errors import AlreadyExists, BadInput, BadRepository, NotFound, Unavailable
 from stagedoor.gitstore import checkout, discovery, history
+from stagedoor.gitstore import touches as touching
 from stagedoor.gitstore.commits import encode_commit, parse_commit
 from stagedoor.gitstore.discovery import Place
 from stagedoor.gitstore.merges import Merger
@@ -34,10 +35,12 @@ from stagedoor.gitstore.values import (
     RefUpdate,
     Signature,
     TooBig,
+    Touched,
 )
 
 T = TypeVar("T")
 _TRIES = 500
+_NEAR = 50
 
 
 class Repository:
@@ -253,6 +256,13 @@ class Repository:
         small = [oid for oid, size in self._store.info_many(wanted) if size <= max_bytes]
         return dict.fromkeys(wanted) | dict(self._store.read_many(small))
 
+    def stream(self, oids: Sequence[Oid], *, max_bytes: int) -> Iterator[tuple[Oid, bytes | None]]:
+        """As `blobs`, in the order that was asked for and one at a time: for more than memory holds."""
+        small = {oid for oid, size in self._store.info_many(oids) if size <= max_bytes}
+        found = self._store.read_many([oid for oid in oids if oid in small])
+        for oid in oids:
+            yield (oid, next(found)[1]) if oid in small else (oid, None)
+
     def changes(self, old: Oid | None, new: Oid, under: str = "") -> list[FileChange]:
         """What differs between two commits' trees, in path order. Renames are not guessed."""
         return self._trees.changes(old, new, under)
@@ -286,6 +296,32 @@ class Repository:
         """The newest commit of the first-parent chain that changed a file of that name, somewhere below a folder."""
         self.require_history()
         return history.last_touch(self._git, until, under, name)
+
+    def touches(self, since: Oid | None, until: Oid, under: str = "") -> Iterator[Touched]:
+        """What the commits after `since` up to `until` touched below a folder, by first parents, newest first.
+
+        A few commits are compared in process, more by git. BadRepository when `since` is not on the chain, or when the
+        history is not all here.
+        """
+        if since is None:
+            self.require_history()
+        elif (near := self._near(since, until)) is not None:
+            seen = (Touched(one, tuple(self.changes(parent, one, under))) for parent, one in near)
+            return (one for one in seen if one.changes)
+        else:
+            history.require_chain(self._git, since, until, self.commit_info)
+        return touching.touches(self._git, since, until, under)
+
+    def _near(self, since: Oid, until: Oid) -> list[tuple[Oid, Oid]] | None:
+        """The commits between, newest first, each behind its first parent; None when they are many, or no chain."""
+        found: list[tuple[Oid, Oid]] = []
+        while until != since:
+            parents = self.commit_info(until).parents
+            if not parents or len(found) >= _NEAR:
+                return None
+            found.append((parents[0], until))
+            until = parents[0]
+        return found
 
     # Writing: no index, no work tree
 

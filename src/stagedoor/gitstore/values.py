@@ -67,6 +67,14 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A commit, and the files that differ from its first parent's."""
+
+    commit: Oid
+    changes: tuple[FileChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """Who and when. The time is aware, and git keeps whole seconds of it."""
 

@@ -1,1 +1,20 @@
-"""The read index: its room. Nothing stands here yet; every question is answered from git."""
+"""The read index: SQLite beside the repository, made from git and disposable."""
+
+from stagedoor.index.facts import moment
+from stagedoor.index.index import MOST_MODELS, MOST_VERSIONS, Index, Wanted
+from stagedoor.index.shelf import CannotKeep
+from stagedoor.index.values import Listing, ModelEntry, Page, Status, VersionEntry
+
+__all__ = [
+    "MOST_MODELS",
+    "MOST_VERSIONS",
+    "CannotKeep",
+    "Index",
+    "Listing",
+    "ModelEntry",
+    "Page",
+    "Status",
+    "VersionEntry",
+    "Wanted",
+    "moment",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ from stagedoor.core.registry import Ref, Registry, resolve, resolve_version
 from stagedoor.core.spec import PRODUCTION, STAGING, RegisteredModel, Version, dump
 from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadInput, BadSpec
+from stagedoor.index import CannotKeep, Index, ModelEntry, Wanted, moment
+from stagedoor.workflows import indexing
 from stagedoor.workflows.history import Landed, landings_of
 from stagedoor.workflows.merges import changes_between
 from stagedoor.workflows.snapshots import Snapshot
@@ -90,14 +93,43 @@ SORTS = tuple(_SORTS)
 def models(world: World, query: ModelsQuery, *, commit: str | None = None) -> ModelsPage:
     """The models of main, or of a commit, that match; sorted, one page. A file that does not read is left out.
 
-    By name, and with no condition but on the name, only the files of the page are read.
+    For main the index answers. By name, and with no condition but on the name, only the files of the page are needed,
+    so there an index that is not there yet is not built.
     """
     if query.limit < 1 or query.page < 1:
         raise BadInput("pages and their size count from 1", fix="--page 1 --limit 100")
-    snapshot = world.snapshot(commit)
+    if commit is None:
+        with indexing.opened(world, build=not _is_by_name(query)) as index:
+            if index is not None:
+                with suppress(CannotKeep):
+                    return _models_in_index(index, query)
+    return _models_in_files(world.snapshot(commit), query)
+
+
+def _is_by_name(query: ModelsQuery) -> bool:
+    return query.sort == "name" and not query.tags and not query.stage
+
+
+def _models_in_index(index: Index, query: ModelsQuery) -> ModelsPage:
+    start = (query.page - 1) * query.limit
+    wanted = Wanted(query.name, query.tags, query.stage, query.sort, query.descending, query.limit, start)
+    found = index.listing(wanted)
+    rows = tuple(map(_row_of, found.models))
+    pages = _pages(found.total, query)
+    return ModelsPage(rows, found.total, query.page, pages, found.unreadable, index.commit)
+
+
+def _row_of(entry: ModelEntry) -> ModelRow:
+    return ModelRow(
+        entry.title, entry.latest_number, entry.version_count, dict(entry.stages), dict(entry.aliases),
+        dict(entry.tags), entry.description, moment(entry.created_at), entry.created_by, entry.path,
+    )  # fmt: skip
+
+
+def _models_in_files(snapshot: Snapshot, query: ModelsQuery) -> ModelsPage:
     registry = snapshot.registry
     paths = [path for name in registry.names if name_matches(name, query.name) for path in (registry.file_of(name),)]
-    if query.sort == "name" and not query.tags and not query.stage:
+    if _is_by_name(query):
         paths.sort(key=lambda path: _by_name(name_of(path)), reverse=query.descending)
         rows, unreadable = _rows(snapshot, _page_of(paths, query))
         pages = _pages(len(paths), query)

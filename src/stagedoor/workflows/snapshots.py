@@ -21,7 +21,7 @@ from stagedoor.core.layout import (
 from stagedoor.core.owners import LOCATIONS, OwnersFile
 from stagedoor.core.owners import parse as parse_owners
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
-from stagedoor.core.reading import read_as
+from stagedoor.core.reading import oversized, read_as
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People, RegisteredModel, Value
 from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
@@ -153,11 +153,7 @@ class Snapshot:
             try:
                 self._raw[path] = self.repository.blob(self.files[path].oid, max_bytes=MAX_FILE)
             except TooBig as error:
-                raise BadSpec(
-                    f"the file has {error.size:,} bytes, more than {MAX_FILE:,}",
-                    where=path,
-                    fix="keep artifacts elsewhere",
-                ) from None
+                raise oversized(path, error.size, MAX_FILE) from None
         return self._raw[path]
 
     def text(self, path: str) -> str:

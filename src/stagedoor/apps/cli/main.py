@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mute": ("stories", "Hear nothing of a model."),
     "webhooks": ("webhooks", "List, change, test and deliver again the registry's webhooks."),
     "explain": ("stories", "Explain a check."),
+    "index": ("index", "Show the read index, or build it anew."),
     "fmt": ("files", "Write registry files in their canonical form."),
     "schema": ("files", "Print the JSON Schema of a registry file."),
     "completion": ("files", "Print the completion script of a shell."),

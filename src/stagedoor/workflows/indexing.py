@@ -1,0 +1,56 @@
+"""The read index of a world: opened, brought up to main, and done without where it cannot be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stagedoor.errors import Unavailable
+from stagedoor.index import CannotKeep, Index, Status
+from stagedoor.workflows.world import World
+
+
+@contextmanager
+def opened(world: World, *, build: bool = True) -> Iterator[Index | None]:
+    """The index at main, closed afterwards.
+
+    None where there can be none: in a shallow or partial clone, whose history is not all here, and where the state
+    folder cannot be written. Without `build` None too where there is none yet.
+    """
+    index = _index(world, build=build)
+    try:
+        yield index
+    finally:
+        if index is not None:
+            index.close()
+
+
+def _index(world: World, *, build: bool) -> Index | None:
+    world.main()
+    if world.repository.is_shallow or world.repository.is_partial:
+        return None
+    try:
+        if not build and not Index.is_there(world.repository):
+            return None
+        return Index(world.repository, world.now, world.progress)
+    except CannotKeep:
+        return None
+
+
+def status(world: World, *, rebuild: bool = False) -> Status:
+    """What the index holds, after it was brought up to main, or built anew.
+
+    `BadRepository` where the history is not all here, `Unavailable` where the state folder cannot be written.
+    """
+    world.main()
+    try:
+        with Index(world.repository, world.now, world.progress) as index:
+            if rebuild:
+                index.rebuild()
+            return index.status()
+    except CannotKeep as error:
+        raise Unavailable(
+            f"the index cannot be kept: {error}",
+            where=str(world.repository.common_dir / "stagedoor"),
+            fix="make the folder writable; until then questions are answered from git",
+        ) from error
