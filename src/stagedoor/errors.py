@@ -68,6 +68,12 @@ class Denied(RegistryError):
     exit_code = 6
 
 
+class Unauthenticated(Denied):
+    """Nobody has proved who is asking: no token, or none that counts."""
+
+    code = "UNAUTHENTICATED"
+
+
 class InvalidState(RegistryError):
     """It makes no sense in the state the registry is in: a merged request, a version still in Production."""
 

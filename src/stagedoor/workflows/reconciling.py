@@ -22,6 +22,7 @@ from stagedoor.errors import BadRepository, BadSpec, NotFound
 from stagedoor.workflows import comments
 from stagedoor.workflows.history import Landed, landings
 from stagedoor.workflows.merges import changes_between, webhooks_asked
+from stagedoor.workflows.permissions import are_granted_by
 from stagedoor.workflows.signing import signed_by
 from stagedoor.workflows.snapshots import Snapshot, root_of
 from stagedoor.workflows.telling import LEASE, Teller
@@ -171,12 +172,21 @@ class _Run:
                 # the commit that founds the registry: there was nobody to ask yet
                 return None
             called = webhooks_asked(base, self.world.snapshot(one.commit.oid))
-            asked = needs(one.changes, one.files, base.spec, root_of(self.world.repository), called)
+            root = root_of(self.world.repository)
+            asked = needs(one.changes, self._to_agree(one, base), base.spec, root, called)
             if one.happening.trailers.request is not None:
                 return self._request_faults(one, base, asked)
             return entitled(asked, one.commit.author.email, owners=base.owners, people=base.people, spec=base.spec)
         except BadSpec as error:
             return f"the policy before it does not read: {error.what}"
+
+    def _to_agree(self, one: Landed, base: Snapshot) -> tuple[str, ...]:
+        """The files that owners have to agree to. Who manages a model may grant levels on it in CODEOWNERS alone."""
+        path = base.owners.path
+        if path not in one.files or one.happening.trailers.request is not None:
+            return one.files
+        granted = are_granted_by(base, self.world.snapshot(one.commit.oid), one.commit.author.email)
+        return tuple(file for file in one.files if file != path) if granted else one.files
 
     def _request_faults(self, one: Landed, base: Snapshot, asked: Any) -> str | None:
         """Check the trailer against the request it speaks of: a trailer alone is anybody's word."""

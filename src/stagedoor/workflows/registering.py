@@ -37,6 +37,8 @@ class NewVersion:
     model: str
     content: Mapping[str, object]
     folder: str = ""
+    # MLflow's API makes a model by a call of its own, and a version only of one that is there
+    may_create: bool = True
 
 
 def _content(said: Mapping[str, object]) -> Version:
@@ -53,13 +55,20 @@ def register(world: World, new: NewVersion, *, comment: str = "", lane: Lane = D
     created = Created(at=world.now(), by=world.actor.email)
     content = _content({**new.content, "version": 1, "created": created})
     model = CreateModel(new.model, world.new_id(), created, folder=new.folder)
-    intents = [RegisterVersion(new.model, content, model)]
+    intents = [RegisterVersion(new.model, content, model if new.may_create else None)]
 
     def subject(after: Registry) -> str:
         return f"Register {new.model}/{after.model(new.model).last_version}"
 
     outcome = write(world, intents, subject, comment=comment, lane=lane)
     return outcome, Ref(new.model, _registered(world, outcome, new.model))
+
+
+def create(world: World, name: str, description: str = "", tags: Mapping[str, str] | None = None) -> Outcome:
+    """A model without a version."""
+    created = Created(at=world.now(), by=world.actor.email)
+    intent = CreateModel(name, world.new_id(), created, description, dict(tags or {}))
+    return write(world, [intent], f"Create {name}")
 
 
 def _registered(world: World, outcome: Outcome, model: str) -> int | None:

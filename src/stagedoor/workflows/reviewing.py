@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stagedoor.core.checks import Problem
+from stagedoor.core.intents import Intent
 from stagedoor.core.layout import is_stage_path
 from stagedoor.core.plan import Plan, effects
 from stagedoor.core.replay import Renumbered, replay
@@ -19,7 +20,7 @@ from stagedoor.workflows.planning import plan
 from stagedoor.workflows.signing import signed_approval
 from stagedoor.workflows.snapshots import root_of, with_files
 from stagedoor.workflows.world import World
-from stagedoor.workflows.writing import asked_of, owns_some_of, require_may_push
+from stagedoor.workflows.writing import asked_of, owns_some_of, proposed, require_may_push
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,11 @@ def requests(world: World, state: State = "open") -> Sequence[Request]:
     return world.forge.requests(state)
 
 
-def standing(world: World, number: int) -> Standing:
-    """A request planned on the newest main, never on an old plan; a merged one as it was when it landed."""
+def standing(world: World, number: int, also: Sequence[Intent] = ()) -> Standing:
+    """A request planned on the newest main, never on an old plan; a merged one as it was when it landed.
+
+    `also` is what whoever merges wants done in the same commit: it is planned, checked and judged with the rest.
+    """
     request = world.forge.get(number)
     if request.state == "merged":
         landed = world.repository.commit_info(request.merged_as)
@@ -61,7 +65,15 @@ def standing(world: World, number: int) -> Standing:
     result = merged_tree(world, main, request.head)
     conflicts = (*result.conflicts, *(_renumbered(one) for one in result.renumbered))
     now = plan(world, world.snapshot(main), world.snapshot(result.tree), asked_of(request), conflicts=conflicts)
-    return Standing(request, now, stale="" if conflicts else _stale(world, request, main, now), merge=result)
+    stale = "" if conflicts else _stale(world, request, main, now)
+    if also and not conflicts and not stale:
+        result = MergeResult(_with(world, result.tree, also))
+        now = plan(world, world.snapshot(main), world.snapshot(result.tree), asked_of(request))
+    return Standing(request, now, stale=stale, merge=result)
+
+
+def _with(world: World, tree: str, also: Sequence[Intent]) -> str:
+    return world.repository.write_tree(tree, dict(proposed(world.snapshot(tree), also).proposed))
 
 
 def _renumbered(one: Renumbered) -> str:
@@ -162,19 +174,19 @@ def reject(world: World, number: int, body: str = "") -> Request:
 # --- merge ----------------------------------------------------------------------------------------------------------
 
 
-def merge(world: World, number: int, comment: str = "") -> Request:
-    """Land a request on main as a merge commit.
+def merge(world: World, number: int, comment: str = "", also: Sequence[Intent] = ()) -> Request:
+    """Land a request on main as a merge commit, with what `also` asks for in the same one.
 
     The result of the merge is planned and checked on the newest main, by main's own policy, and the approvals are
     judged again. Raises `Conflict` when main has moved so that it would do something else, `ChecksFailed` when a check
     or an approval is missing, `InvalidState` when the request is not open.
     """
-    return world.repository.in_turn(lambda: _merge_once(world, number, comment), "main", world.sleep)
+    return world.repository.in_turn(lambda: _merge_once(world, number, comment, also), "main", world.sleep)
 
 
-def _merge_once(world: World, number: int, comment: str) -> Request:
+def _merge_once(world: World, number: int, comment: str, also: Sequence[Intent]) -> Request:
     """Look at the request on the newest main, decide, land it. `Raced` when main has moved meanwhile."""
-    here = standing(world, number)
+    here = standing(world, number, also)
     if not here.request.is_open:
         raise InvalidState(f"request {number} is {here.request.closed_as or here.request.state} already")
     _require_current(here)

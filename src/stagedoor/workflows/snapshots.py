@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,12 +19,12 @@ from stagedoor.core.layout import (
     is_model_path,
     is_waiver_path,
 )
-from stagedoor.core.owners import LOCATIONS, OwnersFile
+from stagedoor.core.owners import LOCATIONS, OwnersFile, owners_of
 from stagedoor.core.owners import parse as parse_owners
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
 from stagedoor.core.reading import oversized, read_as
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import People, RegisteredModel, Value
+from stagedoor.core.spec import People, RegisteredModel, Team, Value
 from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
 from stagedoor.errors import BadSpec
 from stagedoor.gitstore import Entry, Repository, TooBig
@@ -40,7 +41,7 @@ class ModelFiles(Mapping[str, RegisteredModel]):
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._read: dict[str, RegisteredModel] = {}
+        self._read: dict[str, RegisteredModel] = dict(snapshot.known)
 
     def __getitem__(self, path: str) -> RegisteredModel:
         if path not in self._read:
@@ -68,6 +69,13 @@ class Snapshot:
     files: Mapping[str, Entry]
     proposed: Mapping[str, bytes | None] = field(default_factory=dict)
     _raw: dict[str, bytes] = field(default_factory=dict)
+    # models that another commit has in the very same files
+    known: Mapping[str, RegisteredModel] = field(default_factory=dict)
+
+    def go_on_from(self, other: Snapshot) -> None:
+        """Take over what has been read of another commit, where the file is the same. Before anything is asked."""
+        read = other.registry.models._read if isinstance(other.registry.models, ModelFiles) else {}
+        self.known = {path: model for path, model in read.items() if self.files.get(path) == other.files.get(path)}
 
     @cached_property
     def registry(self) -> Registry:
@@ -81,8 +89,20 @@ class Snapshot:
 
     @cached_property
     def people(self) -> People:
-        """Who stands behind the owners at this commit."""
-        return self._file(People, PEOPLE_FILE)
+        """Who stands behind the owners at this commit, with the teams `users` and `admins`, which nobody declares."""
+        said = self._file(People, PEOPLE_FILE)
+        known = {team.name.lower() for team in said.teams}
+        own = {"users": frozenset(person.email.lower() for person in said.people), "admins": self._admins(said)}
+        more = (Team(name=name, members=tuple(sorted(who))) for name, who in own.items() if name not in known)
+        return People(people=said.people, teams=(*said.teams, *more))
+
+    def _admins(self, people: People) -> frozenset[str]:
+        """The owners of the policy itself: whoever may change registry.yaml may change everything."""
+        try:
+            named = owners_of(self.owners, root_of(self.repository) + REGISTRY_FILE, None)
+        except BadSpec:
+            return frozenset()
+        return frozenset(email for owner in named for email in people.emails_of(owner) or ())
 
     @cached_property
     def waivers(self) -> Mapping[str, Waiver]:
@@ -162,7 +182,7 @@ class Snapshot:
 
     def load(self, paths: Iterable[str]) -> None:
         """Fetch files at once, which is far cheaper than one by one."""
-        wanted = {path: self.files[path].oid for path in paths if path not in self._raw}
+        wanted = {path: self.files[path].oid for path in paths if path not in self._raw and path not in self.known}
         blobs = self.repository.blobs(wanted.values(), max_bytes=MAX_FILE)
         self._raw.update({path: raw for path, oid in wanted.items() if (raw := blobs.get(oid)) is not None})
 
@@ -230,6 +250,22 @@ def with_files(base: Snapshot, changed: Mapping[str, bytes | None]) -> Snapshot:
             files[path] = Entry(FILE, _hash(base.repository, data))
             raw[path] = data
     return Snapshot(base.repository, base.commit, files, {**base.proposed, **changed}, raw)
+
+
+def path_of_id(snapshot: Snapshot, id_: str) -> str | None:
+    """Where the model with an id stands, or None. Only files that have the id somewhere in them are read as models."""
+    if not re.fullmatch("[0-9a-f]{32}", id_):
+        return None
+    read = next((path for path, model in sorted(snapshot.known.items()) if model.id == id_), None)
+    if read is not None:
+        return read
+    paths = sorted(path for path in snapshot.registry.models if path not in snapshot.known)
+    snapshot.load(paths)
+    for path in paths:
+        with suppress(BadSpec):
+            if id_.encode() in snapshot.raw(path) and snapshot.registry.models[path].id == id_:
+                return path
+    return None
 
 
 def odd_entries(snapshot: Snapshot) -> dict[str, str]:

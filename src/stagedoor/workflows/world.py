@@ -112,9 +112,13 @@ class World:
         """The registry at a commit, or at main."""
         oid = commit or self.main()
         if oid not in self._snapshots:
+            newest = next(reversed(self._snapshots.values()), None)
             if len(self._snapshots) > 16:
                 self._snapshots.clear()
-            self._snapshots[oid] = take(self.repository, oid)
+            taken = take(self.repository, oid)
+            if newest is not None:
+                taken.go_on_from(newest)
+            self._snapshots[oid] = taken
         return self._snapshots[oid]
 
     def chain(self, until: str | None = None) -> Chain:

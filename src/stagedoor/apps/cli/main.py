@@ -57,6 +57,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "follow": ("stories", "Hear of a version, or of everything about a model."),
     "mute": ("stories", "Hear nothing of a model."),
     "webhooks": ("webhooks", "List, change, test and deliver again the registry's webhooks."),
+    "server": ("server", "Serve the registry to MLflow and Databricks clients."),
+    "token": ("server", "Make, list and revoke the tokens that callers of the server show."),
     "explain": ("stories", "Explain a check."),
     "index": ("index", "Show the read index, or build it anew."),
     "fmt": ("files", "Write registry files in their canonical form."),

@@ -1,0 +1,90 @@
+"""The house that calls come to: the registry, who is let in, and how many are served at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from stagedoor.apps.api.callers import LOOPBACK, Doorkeeper, networks
+from stagedoor.apps.api.calls import Visit
+from stagedoor.apps.api.desks import Desks
+from stagedoor.errors import BadInput
+from stagedoor.forges.base import Actor
+from stagedoor.gitstore import Repository
+from stagedoor.workflows.searching import Questions
+from stagedoor.workflows.tokens import tokens_of
+from stagedoor.workflows.world import World
+
+# Python runs one thread at a time; a few more keep it busy while others wait for git
+AT_ONCE: Final = 8
+# a description of a million characters, each escaped in JSON
+MAX_BODY: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `stagedoor server` was told."""
+
+    directory: Path
+    registry: str | None = None
+    branch: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 5151
+    trust_header: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can call."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True)
+class House:
+    """One served registry."""
+
+    desks: Desks
+    keeper: Doorkeeper
+    questions: Questions = field(default_factory=Questions)
+    places: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(AT_ONCE))
+
+    @contextmanager
+    def visit(self, email: str) -> Iterator[Visit]:
+        """A call by somebody who has been let in."""
+        with self.desks.desk(None) as world:
+            world.actor_override = Actor(email, _name(world, email), "token")
+            yield Visit(world, self.questions)
+
+
+def _name(world: World, email: str) -> str:
+    person = world.snapshot().people.person(email)
+    return (person.name if person else "") or email.partition("@")[0]
+
+
+def build(settings: Settings) -> House:
+    """The house, once there is a registry and the settings are safe. Raises `BadInput` and `BadRepository`."""
+    proxies = networks(settings.trusted_proxies)
+    if settings.trust_header and not proxies:
+        if not settings.is_local:
+            raise BadInput(
+                f"anybody who reaches {settings.host} could send {settings.trust_header} and be whom they like",
+                where="--trust-header",
+                fix="listen on 127.0.0.1, or name the proxy: --trusted-proxy 10.0.0.5/32",
+            )
+        proxies = LOOPBACK
+    opened = partial(Repository.open, settings.directory, registry=settings.registry, branch=settings.branch)
+    desks = Desks(opened)
+    with desks.desk(None) as world:
+        world.main()
+        keeper = Doorkeeper(tokens_of(world.repository), settings.trust_header, proxies)
+    return House(desks, keeper)
