@@ -37,8 +37,8 @@ def guarded(registry: Home, key: Path) -> Home:
 
 def test_an_approval_that_is_not_signed_does_not_count(guarded: Home, sd: Sd) -> None:
     number = guarded.number("request", "fraud/1", "Production", as_=ANN)
-    sd("approve", number, as_=CAROL).ok("It does not count")
-    sd("merge", number, as_=CAROL).refused(8, "SD404", "approval by 1 of carol@example.com")
+    sd("approve", number, as_=CAROL).ok("It does not count: this stage takes signed approvals")
+    sd("merge", number, as_=CAROL).refused(8, "SD404", "signed approval by 1 of carol@example.com")
     assert "carol@example.com is not signed" in sd("request", "show", number).out
 
 

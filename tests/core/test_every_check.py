@@ -313,6 +313,12 @@ CASES: dict[str, Case] = {
         POLICY,
         strict(MEASURED, version(2)),
     ),
+    "SD414": Case(
+        facts(ONE, ONE, spec=production(signed=True), has_signers=False),
+        "stage Production takes signed approvals, and there is no registry_spec/allowed_signers",
+        POLICY,
+        facts(ONE, ONE, spec=production(signed=True), has_signers=True),
+    ),
     "SD501": Case(
         told("json://x", "model_version.promoted"),
         "route ops: no event is called model_version.promoted",

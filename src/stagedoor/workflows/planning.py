@@ -220,6 +220,7 @@ def _facts(
         else (),
         verdict=verdict,
         waivers=waivers,
+        has_signers=head.signers is not None,
         files_of_evidence=_evidence_of(head, after),
         root=root_of(base.repository),
     )

@@ -16,6 +16,7 @@ from stagedoor.apps.cli.output import (
     rehearsal_option,
     table,
 )
+from stagedoor.core.approval import Verdict
 from stagedoor.core.checks import Problem
 from stagedoor.core.plan import Plan
 from stagedoor.core.requests import BrokeGlass, Closed, Commented, MergedStep, Opened, Pushed, Request, Reviewed
@@ -370,8 +371,17 @@ def approve(
     judged = here.plan.verdict
     who = world.actor.email.lower()
     if judged and not any(who in ruling.approved_by for ruling in judged.rulings):
-        click.secho("It does not count: you own nothing that this request needs.", fg="yellow")
+        click.secho(f"It does not count: {_why_ignored(judged, who)}", fg="yellow")
     _next(here)
+
+
+def _why_ignored(judged: Verdict, who: str) -> str:
+    reasons = [one.reason for ruling in judged.rulings for one in ruling.ignored if one.by == who]
+    # somebody may own one thing and not another: what is nearest to counting helps most
+    reason = next((one for one in reasons if one != "is not an owner"), "")
+    if reason == "is not signed":
+        return "this stage takes signed approvals: stagedoor approve N --sign"
+    return f"it {reason}." if reason else "you own nothing that this request needs."
 
 
 def _rehearsed(world: World, made: Request, would: str, as_json: bool) -> None:

@@ -113,7 +113,8 @@ class Count:
             return "; ".join([*said, *([f"{more} more of {', '.join(self.left)}"] if more > 0 else [])])
         if self.missing_teams:
             return self._team_line()
-        return approvals_line(self.ask.least, self.missing, self.left)
+        line = approvals_line(self.ask.least, self.missing, self.left)
+        return f"signed {line}" if self.ask.signed and line.startswith("approval") else line
 
     def _group_line(self, name: str) -> str:
         may = [voice.who for voice in self._left if name in voice.groups]

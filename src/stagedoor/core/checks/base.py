@@ -97,6 +97,8 @@ class Facts:
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
     files_of_evidence: Mapping[str, str | None] = field(default_factory=dict)
     now: datetime | None = None
+    # whether a file of allowed signers is there; None where nobody looked
+    has_signers: bool | None = None
     root: str = ""
 
 

@@ -41,6 +41,7 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     policy.waivers_are_right,
     policy.expressions_parse,
     policy.stricter_names_whom,
+    policy.signers_are_there,
     telling.routes_name_events,
     telling.routes_hold_no_secret,
     telling.routes_are_urls,

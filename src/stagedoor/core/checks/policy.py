@@ -9,7 +9,7 @@ from stagedoor.core.checks.base import Facts, Finding, Place, Severity, check
 from stagedoor.core.checks.versions import version_place
 from stagedoor.core.gates import GateRuling
 from stagedoor.core.gates.expressions import fault_of
-from stagedoor.core.layout import REGISTRY_FILE
+from stagedoor.core.layout import REGISTRY_FILE, SIGNERS_FILE
 from stagedoor.core.owners import Fault, FaultKind
 from stagedoor.core.owners import problems as lint
 
@@ -188,3 +188,20 @@ def stricter_names_whom(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "more versions would not be let in than are named here", Place(REGISTRY_FILE, ("gates",)), TELLS_MORE
         )
+
+
+@check("SD414", "signed approvals can be given")
+def signers_are_there(facts: Facts) -> Iterator[Finding]:
+    """A stage or a gate that takes signed approvals alone, while no key is allowed, lets nothing pass."""
+    if facts.has_signers is not False:
+        return
+    spec = facts.proposed_spec or facts.spec
+    asking = [(("stages", i, "signed"), f"stage {s.name}") for i, s in enumerate(spec.stages) if s.signed]
+    asking += [
+        (("gates", i, "approvals"), f"gate {g.name}")
+        for i, g in enumerate(spec.gates)
+        if g.approvals is not None and g.approvals.signed
+    ]
+    for keys, who in asking:
+        said = f"{who} takes signed approvals, and there is no {SIGNERS_FILE}"
+        yield Finding(said, Place(REGISTRY_FILE, keys), "add the file: a line is an address and a public SSH key")
