@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from stagedoor.core.layout import (
     MODELS,
@@ -16,6 +16,7 @@ from stagedoor.core.layout import (
     REGISTRY_FILE,
     SIGNERS_FILE,
     SPEC_FOLDER,
+    WAIVERS,
     is_model_path,
     is_waiver_path,
 )
@@ -26,7 +27,7 @@ from stagedoor.core.reading import oversized, read_as
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People, RegisteredModel, Team, Value
 from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
-from stagedoor.errors import BadSpec
+from stagedoor.errors import BadInput, BadSpec
 from stagedoor.gitstore import Entry, Repository, TooBig
 from stagedoor.gitstore.objects import oid_of
 from stagedoor.gitstore.values import FILE
@@ -34,6 +35,59 @@ from stagedoor.gitstore.values import FILE
 V = TypeVar("V", bound=Value)
 
 MAX_FILE = 8 * 1024 * 1024
+
+# what policy files read to, by their blobs: hundreds of commits share one registry.yaml, and a blob never changes
+_MOST_READ = 512
+_read: dict[tuple[type[Value], str, str], Value] = {}
+_read_owners: dict[tuple[str, str, str], OwnersFile] = {}
+
+
+class Files(Mapping[str, Entry]):
+    """The entries below registry_spec/ at a commit. One is looked up without listing the others."""
+
+    def __init__(self, repository: Repository, commit: str) -> None:
+        self._repository = repository
+        self._commit = commit
+        self._root = root_of(repository)
+        self._known: dict[str, Entry | None] = {}
+        self._all: dict[str, Entry] | None = None
+
+    def __getitem__(self, path: str) -> Entry:
+        found = self._all.get(path) if self._all is not None else self._one(path)
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def _one(self, path: str) -> Entry | None:
+        if path not in self._known:
+            self._known[path] = self._look_up(path)
+        return self._known[path]
+
+    def _look_up(self, path: str) -> Entry | None:
+        if path != SPEC_FOLDER and not path.startswith(f"{SPEC_FOLDER}/"):
+            return None
+        try:
+            found = self._repository.entry(self._commit, self._root + path)
+        except BadInput:
+            # no file can be called so
+            return None
+        return None if found is None or found.is_folder else found
+
+    def below(self, folder: str) -> dict[str, Entry]:
+        """The entries below one folder."""
+        found = self._repository.files(self._commit, (self._root + folder).rstrip("/"))
+        return {path.removeprefix(self._root): entry for path, entry in found.items()}
+
+    def _listed(self) -> dict[str, Entry]:
+        if self._all is None:
+            self._all = self.below(SPEC_FOLDER)
+        return self._all
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed())
+
+    def __len__(self) -> int:
+        return len(self._listed())
 
 
 class ModelFiles(Mapping[str, RegisteredModel]):
@@ -116,7 +170,8 @@ class Snapshot:
     @property
     def waiver_paths(self) -> tuple[str, ...]:
         """The files of waivers, sorted."""
-        return tuple(sorted(path for path in self.files if is_waiver_path(path)))
+        files = self.files.below(WAIVERS) if isinstance(self.files, Files) else self.files
+        return tuple(sorted(path for path in files if is_waiver_path(path)))
 
     @cached_property
     def quarantine(self) -> Quarantine:
@@ -156,12 +211,19 @@ class Snapshot:
         if self.owners_entry is None:
             return parse_owners("", path=LOCATIONS[dialect][0], dialect=dialect)
         path, entry = self.owners_entry
+        key = (path, entry.oid, dialect)
+        found = _read_owners.get(key)
+        if found is None:
+            found = parse_owners(self._owners_text(path, entry), path=path, dialect=dialect)
+            _remember(_read_owners, key, found)
+        return found
+
+    def _owners_text(self, path: str, entry: Entry) -> str:
         try:
             raw = self.proposed.get(path) or self.repository.blob(entry.oid, max_bytes=MAX_FILE)
-            text = raw.decode("utf-8", "replace")
         except TooBig:
             raise BadSpec(f"the file has more than {MAX_FILE:,} bytes", where=path, fix="write fewer lines") from None
-        return parse_owners(text, path=path, dialect=dialect)
+        return raw.decode("utf-8", "replace")
 
     def is_model(self, path: str) -> bool:
         """Whether a plain model file stands there."""
@@ -213,7 +275,19 @@ class Snapshot:
             return kind()
         if not self.files[path].is_file:
             raise BadSpec("this has to be a plain file", where=path, fix="replace the link or submodule by a file")
-        return read_as(kind, self.raw(path), path)
+        key = (kind, path, self.files[path].oid)
+        found = _read.get(key)
+        if found is None:
+            found = read_as(kind, self.raw(path), path)
+            _remember(_read, key, found)
+        # under this key stands nothing of another kind
+        return cast(V, found)
+
+
+def _remember(known: dict[Any, Any], key: tuple[object, ...], value: object) -> None:
+    if len(known) >= _MOST_READ:
+        known.clear()
+    known[key] = value
 
 
 def _hash(repository: Repository, data: bytes) -> str:
@@ -227,9 +301,7 @@ def root_of(repository: Repository) -> str:
 
 def take(repository: Repository, commit: str) -> Snapshot:
     """The registry at a commit, or in a tree."""
-    root = root_of(repository)
-    found = repository.files(commit, root + SPEC_FOLDER)
-    return Snapshot(repository, commit, {path.removeprefix(root): entry for path, entry in found.items()})
+    return Snapshot(repository, commit, Files(repository, commit))
 
 
 def with_files(base: Snapshot, changed: Mapping[str, bytes | None]) -> Snapshot:
