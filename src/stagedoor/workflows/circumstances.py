@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,10 @@ from stagedoor.core.gates import Ask, Broken, Circumstances, Condition, Entry
 from stagedoor.core.gates.stays import Stays
 from stagedoor.core.layout import evidence_path
 from stagedoor.core.policy import Gate
+from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadSpec, NotFound
 from stagedoor.gitstore import TooBig
-from stagedoor.workflows.history import landings_of
+from stagedoor.workflows.history import Landed, landings_of
 from stagedoor.workflows.snapshots import Snapshot
 from stagedoor.workflows.world import World
 
@@ -84,16 +85,24 @@ def _name_before(base: Snapshot, entry: Entry) -> str:
 
 
 def _stays(world: World, base: Snapshot, name: str, now: datetime) -> Stays:
-    """The stays of one model's versions. Whatever file it stood in, here it is one place."""
-    stays, chain = Stays(), world.chain()
     try:
-        story = landings_of(world, name, base.commit)
+        return _told(landings_of(world, name, base.commit), now, world.chain())
     except NotFound:
         # the model comes with this very change
-        return stays
+        return Stays()
+
+
+def _told(story: Iterable[Landed], now: datetime, chain: Chain) -> Stays:
+    """The stays of one model's versions. Whatever file it stood in, here it is one place."""
+    stays = Stays()
     for one in story:
         changes = (replace(change, path=_PLACE) for change in one.changes if not isinstance(change, ModelMoved))
         oid = one.commit.oid
         when = chain.time_of(oid) if oid in chain else one.commit.committer.time
         stays.tell(changes, min(when, now))
     return stays
+
+
+def spent(story: Iterable[Landed], number: int, stage: str, now: datetime, chain: Chain) -> timedelta | None:
+    """How long a version was in a stage in all, by what happened to its model; None where it never was there."""
+    return _told(story, now, chain).time_in(_PLACE, number, stage, now)

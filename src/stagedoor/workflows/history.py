@@ -46,6 +46,28 @@ class Landed:
         return not self.changes and not self.files
 
 
+@dataclass(frozen=True)
+class Step:
+    """One commit of main's first-parent chain, with the models it touched as they were and as they are after it.
+
+    `unread` are the model files that do not read after it; what they said last stands in for them.
+    """
+
+    commit: CommitInfo
+    before: Registry
+    after: Registry
+    files: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+    root: str = ""
+
+    @cached_property
+    def landed(self) -> Landed:
+        """What it did. A file of evidence says what the model's file pins, so the change of that file is the news."""
+        changes = diff(self.before, self.after)
+        pinned = {self.root + path for path in pinned_files(changes)}
+        return Landed(self.commit, changes, tuple(path for path in self.files if path not in pinned))
+
+
 @dataclass
 class _Reader:
     """Reads model blobs once each, and stands in the last content that did read for one that does not.
@@ -68,6 +90,10 @@ class _Reader:
             after = before
         self._last[path] = after
         return before, after
+
+    def fails(self, entry: Entry | None, path: str) -> bool:
+        """Whether something stands there that is no model."""
+        return entry is not None and self._model(entry, path) is None
 
     def _known(self, entry: Entry | None, path: str, parent: str | None) -> RegisteredModel | None:
         if entry is None:
@@ -108,37 +134,43 @@ def landings(
 
     Raises `BadRepository` on a shallow or partial clone: part of a history is no history.
     """
+    return (step.landed for step in steps(world, since, until, paths))
+
+
+def steps(
+    world: World, since: str | None = None, until: str | None = None, paths: Sequence[str] = ()
+) -> Iterator[Step]:
+    """As `landings`, with the models before and after each commit; none is kept when the next one is read."""
     world.repository.require_history()
     reader = _Reader(world.repository)
     for commit in world.repository.first_parents(since, until or world.main(), paths=tuple(paths)):
-        yield _landed(world.repository, commit, reader, frozenset(paths))
+        yield _step(world.repository, commit, reader, frozenset(paths))
 
 
 def landed(world: World, commit: str, paths: Collection[str]) -> Landed:
     """What one commit did to some files, which are named from the repository's top, or to all where none is named."""
     repository = world.repository
-    return _landed(repository, repository.commit_info(commit), _Reader(repository), paths)
+    return _step(repository, repository.commit_info(commit), _Reader(repository), paths).landed
 
 
-def _landed(repository: Repository, commit: CommitInfo, reader: _Reader, only: Collection[str]) -> Landed:
-    """What one commit did, seen from its first parent; with `only`, what it did to these files."""
+def _step(repository: Repository, commit: CommitInfo, reader: _Reader, only: Collection[str]) -> Step:
+    """One commit, seen from its first parent; with `only`, what it did to these files."""
     parent = commit.parents[0] if commit.parents else None
     root = root_of(repository)
     before: dict[str, RegisteredModel] = {}
     after: dict[str, RegisteredModel] = {}
     files: list[str] = []
+    unread: list[str] = []
     for change in _of_interest(repository.changes(parent, commit.oid), only):
         path = change.path.removeprefix(root) if change.path.startswith(root) else ""
         if is_model_path(path):
             old, new = reader.both(change, path, parent)
             before.update({path: old} if old else {})
             after.update({path: new} if new else {})
+            unread += [path] if reader.fails(change.after, path) else []
         elif _is_policy(path, change.path):
             files.append(change.path)
-    changes = diff(Registry(before), Registry(after))
-    # a file of evidence says what the model's file pins, so the change of that file is the news
-    pinned = {root + path for path in pinned_files(changes)}
-    return Landed(commit, changes, tuple(path for path in files if path not in pinned))
+    return Step(commit, Registry(before), Registry(after), tuple(files), tuple(unread), root)
 
 
 def _of_interest(changes: Sequence[FileChange], only: Collection[str]) -> Iterator[FileChange]:

@@ -340,10 +340,13 @@ def path_of_id(snapshot: Snapshot, id_: str) -> str | None:
     return None
 
 
-def odd_entries(snapshot: Snapshot) -> dict[str, str]:
-    """Entries below registry_spec/ that are no plain files, and files below models/ that are no model files."""
+def odd_entries(snapshot: Snapshot, only: Iterable[str] | None = None) -> dict[str, str]:
+    """Entries below registry_spec/, all or some, that are no plain files, and files in models/ that are no models'."""
     found = {}
-    for path, entry in snapshot.files.items():
+    for path in snapshot.files if only is None else only:
+        entry = snapshot.files.get(path)
+        if entry is None:
+            continue
         if entry.is_symlink:
             found[path] = "a symbolic link stands where a plain file should"
         elif entry.is_submodule:

@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("owners", "Show why a request can merge, or cannot."),
     "owners": ("owners", "Show who owns what, and ask for a change of CODEOWNERS."),
     "activity": ("stories", "Show what happened, newest first."),
+    "audit": ("audit", "Prove that every change of main was legal and agreed to."),
     "reconcile": ("stories", "Record what was merged, and tell whoever wants to know."),
     "follow": ("stories", "Hear of a version, or of everything about a model."),
     "mute": ("stories", "Hear nothing of a model."),
