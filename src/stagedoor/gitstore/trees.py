@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.gitstore import paths
@@ -17,19 +20,22 @@ _KEPT_ENTRIES = 100_000
 _LEAF_MODES = {FILE, EXECUTABLE, SYMLINK, SUBMODULE}
 
 
+# https://git-scm.com/docs/git-mktree, as the objects hold it: mode, space, name, NUL, the id in bytes
+_ENTRIES = {width: re.compile(rb"([0-7]{1,7}) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)}
+
+
+@lru_cache(maxsize=1 << 15)
+def _entry(mode: bytes, raw: bytes) -> Entry:
+    # one object for one entry: two versions of a folder share nearly all of them, and comparing them is quick
+    return Entry(int(mode, 8), Oid(raw.hex()))
+
+
 def parse_tree(data: bytes, width: int) -> dict[bytes, Entry]:
-    """Entry by entry: a name may look like the start of another entry, so nothing is searched for."""
-    folder: dict[bytes, Entry] = {}
-    at = 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        nul = data.index(b"\0", space)
-        raw = data[nul + 1 : nul + 1 + width]
-        if len(raw) != width:
-            raise ValueError("a tree ends in the middle of an entry")
-        folder[data[space + 1 : nul]] = Entry(int(data[at:space], 8), Oid(raw.hex()))
-        at = nul + 1 + width
-    return folder
+    """Entry by entry, each beginning where the one before ends: a name may look like the start of another entry."""
+    found = _ENTRIES[width].findall(data)
+    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
+        raise ValueError("a tree ends in the middle of an entry")
+    return {name: _entry(mode, raw) for mode, name, raw in found}
 
 
 def encode_tree(folder: Folder) -> bytes:
@@ -139,7 +145,8 @@ class Trees:
                 yield name, was, now
             left, right = (self.folder(side.oid) if side and side.is_folder else {} for side in (before, after))
             prefix = name + b"/" if name else b""
-            waiting += [(prefix + part, left.get(part), right.get(part)) for part in left.keys() | right.keys()]
+            differing = (part for part in left.keys() | right.keys() if left.get(part) is not right.get(part))
+            waiting += [(prefix + part, left.get(part), right.get(part)) for part in differing]
 
     def rewrite(self, base: Oid | None, changes: Mapping[str, bytes | Entry | None]) -> Oid:
         """The tree that `changes` make of `base`, stored. Only folders on the way are read and written."""

@@ -207,6 +207,8 @@ class _Auditor:
         base = self._base(parent, said.head)
         if base is None:
             return (Fault("merge", f"{said.head[:10]} and {parent[:10]} have no history in common"),)
+        if base == parent and repository.commit_info(said.head).tree == step.commit.tree:
+            return ()
         did = repository.changes(parent, step.commit.oid, root.rstrip("/"))
         if did == repository.changes(base, said.head, root.rstrip("/")):
             return ()
