@@ -528,7 +528,8 @@ def test_a_key_that_is_revoked_later_was_good_then(fraud: Town, tmp_path: Path) 
 
 
 def test_an_approval_without_signature_is_found_where_one_is_asked_for(fraud: Town) -> None:
-    agree(fraud, {REGISTRY_FILE: fraud.text(REGISTRY_FILE) + SIGNED})
+    signers = f"{DAVE} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKSDPYFwGh6QxqTrTVcRcBTSgWZl8KrAGJ8T0HHPUmRv\n"
+    agree(fraud, {REGISTRY_FILE: fraud.text(REGISTRY_FILE) + SIGNED, SIGNERS_FILE: signers})
     number = ask(fraud, "Production")
     reviewing.approve(fraud.as_(CAROL), number)
     landed(fraud, number, CAROL)
