@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,3 +138,22 @@ def test_annotated_names_of_people_and_models_move_no_cursor(story: Home, sd: Sd
     found = sd("audit", "verify", "--since", "start")
     assert found.code == 8
     assert "\x1b" not in found.out
+
+
+def test_evidence_is_written_and_verifies(story: Home, sd: Sd, tmp_path: Path) -> None:
+    file = tmp_path / "out.tar.gz"
+    told = sd("evidence", "fraud/1", "-o", file).ok("python3 evidence-fraud_2F1/verify.py", "2 steps of fraud/1")
+    assert str(file) in told.out
+    with tarfile.open(file) as tar:
+        tar.extractall(tmp_path, filter="data")
+    script = tmp_path / "evidence-fraud_2F1/verify.py"
+    done = subprocess.run([sys.executable, "-I", script], capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stdout
+    assert f"all of it leads to {story.git('rev-parse', 'main~1')}" in done.stdout
+    again = sd("evidence", "fraud/1", "-o", file, "--json").json
+    assert (again["ref"], again["steps"], again["last"]) == ("fraud/1", 2, story.git("rev-parse", "main~1"))
+
+
+@pytest.mark.parametrize(("ref", "code"), [("fraud", 2), ("fraud/x", 2), ("fraud/99", 4), ("../x/1", 4)])
+def test_evidence_of_nothing_is_refused(story: Home, sd: Sd, ref: str, code: int) -> None:
+    sd("evidence", ref).refused(code)

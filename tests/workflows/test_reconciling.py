@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import default
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from stagedoor.core.layout import evidence_path
+from stagedoor.core.reading import edited
+from stagedoor.core.spec import Evidence
 from stagedoor.effects.ledger import REF
 from stagedoor.errors import BadRepository, Unavailable
 from stagedoor.gitstore import RefUpdate
@@ -509,3 +513,18 @@ def test_a_subscription_is_said_in_databricks_words(town: Town) -> None:
     assert list(said.values()) == ["ALL_EVENTS", "SUBSCRIBED", "SUBSCRIBED", "UNSUBSCRIBED", "DEFAULT"]
     following.silence(town.as_(ANN), mail=False)
     assert following.subscription(town.as_(ANN), "fraud/1") == "UNSUBSCRIBED"
+
+
+def test_evidence_that_comes_with_its_version_is_the_models_owners_to_bring(town: Town) -> None:
+    town.register("fraud")
+    reconcile(town.as_(CAROL))
+    report = b"all is well\n"
+    digest = f"sha256:{sha256(report).hexdigest()}"
+    model = town.as_(ANN).snapshot().registry.model("fraud")
+    pinned = Evidence(name="report", digest=digest, at=town.clock(), by=ANN)
+    versions = (model.versions[0].model_copy(update={"evidence": (pinned,)}),)
+    path = "registry_spec/models/fraud.yaml"
+    text = edited(town.text(path), model, model.model_copy(update={"versions": versions}))
+    town.commit({path: text, evidence_path(digest): report.decode()}, "attach", author=ANN)
+    kinds = [event.kind for event in reconcile(town.as_(CAROL)).events]
+    assert kinds and "unreviewed_change" not in kinds

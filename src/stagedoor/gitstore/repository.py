@@ -21,6 +21,7 @@ from stagedoor.gitstore.commits import encode_commit, parse_commit
 from stagedoor.gitstore.discovery import Place
 from stagedoor.gitstore.merges import Merger
 from stagedoor.gitstore.objects import Kind, missing, oid_of, open_store
+from stagedoor.gitstore.packs import pack
 from stagedoor.gitstore.process import Git, require_git
 from stagedoor.gitstore.refs import Refs, can_be_said, create_numbered, is_oid
 from stagedoor.gitstore.trees import Trees
@@ -322,6 +323,10 @@ class Repository:
             found.append((parents[0], until))
             until = parents[0]
         return found
+
+    def pack(self, oids: Iterable[Oid]) -> bytes:
+        """A pack of these objects and no others: the same bytes whenever it is asked for."""
+        return pack(self._git, oids)
 
     # Writing: no index, no work tree
 

@@ -15,6 +15,7 @@ from stagedoor.errors import BadRepository, NotFound
 from stagedoor.forges.embedded import EmbeddedForge
 from stagedoor.gitstore import CommitInfo
 from stagedoor.gitstore.tags import read_tag
+from stagedoor.workflows.planning import Asked
 from stagedoor.workflows.signing import fault as tag_fault
 from stagedoor.workflows.snapshots import Snapshot
 
@@ -164,6 +165,16 @@ def _pool(said: Attested) -> Sequence[Reviewed]:
 
 def _is(one: Approval, review: Reviewed) -> bool:
     return (one.by.lower(), one.head, "approved") == (review.by.lower(), review.head, review.verdict)
+
+
+def as_asked(commit: CommitInfo, trailers: Trailers) -> Asked | None:
+    """A merge's request as its trailers tell of it, for a plan; None for a commit that names none."""
+    if trailers.request is None or len(commit.parents) != 2:
+        return None
+    said = Attested(commit, trailers, trailers.request, None, frozenset(), ())
+    tags = {tag.tagger.email.lower(): text for text in commit.mergetags if (tag := read_tag(text))}
+    reviews = tuple(r.model_copy(update={"tag": tags.get(r.by.lower(), "")}) for r in _reviews(said))
+    return Asked(said.number, said.ask.title, said.author, said.head, reviews, broken=said.broken)
 
 
 def lacking(said: Attested, asked: Sequence[Need], base: Snapshot) -> tuple[Fault, ...]:

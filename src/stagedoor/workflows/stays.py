@@ -52,8 +52,7 @@ def when(world: World, text: str, stage: str = "", *, at: str | None = None) -> 
     Deleted versions and models are part of the answer. Raises `NotFound` for a model, version or stage that never was.
     """
     moment = state_of_main(world, at)
-    told = _told(world, text, moment.commit)
-    stays = tuple(stay for lineage in told for stay in _stays(lineage))
+    stays = tuple(stay for lineage in told(world, text, moment.commit) for stay in _stays(lineage))
     if not stage:
         return Stays(moment.commit, stays)
     wanted = _stage(world.snapshot(moment.commit).spec, stage, {stay.stage for stay in stays})
@@ -80,7 +79,8 @@ def _stage(spec: RegistrySpec, name: str, used: Iterable[str]) -> str:
 # --- models that are gone -------------------------------------------------------------------------------------------
 
 
-def _told(world: World, text: str, commit: str) -> tuple[Lineage, ...]:
+def told(world: World, text: str, commit: str) -> tuple[Lineage, ...]:
+    """The lineages of a model's versions, or of one, by a commit; of a model that is gone, as they were to its end."""
     try:
         return history(world, text, commit=commit)
     except NotFound as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import click
 
+from stagedoor.apps.cli.complete import complete_ref
 from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, echo_lines, json_option
 from stagedoor.core.checkpoints import MAX_BYTES, Checkpoint, decode, encode
 from stagedoor.core.views import audits
+from stagedoor.core.views.plain import counted, sized, visible
 from stagedoor.errors import BadInput
 from stagedoor.workflows import auditing
 
@@ -51,7 +54,7 @@ def verify(
     world = door.world
     found = auditing.audit(world, terms)
     if written and found.holds:
-        _write(written, encode(auditing.checkpoint(world)))
+        _write(written, encode(auditing.checkpoint(world)).encode())
     if as_json:
         echo_json(audits.data(found))
     else:
@@ -77,14 +80,43 @@ def _read(path: Path, most: int) -> bytes:
     return raw
 
 
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing: an old checkpoint is not lost when the disk is full."""
+def _write(path: Path, raw: bytes) -> None:
+    """All of it or nothing: an old file is not lost when the disk is full."""
     beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_text(text)
+        beside.write_bytes(raw)
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise BadInput(
             f"the file cannot be written: {error.strerror}", where=str(path), fix="name another file"
         ) from None
+
+
+@click.command()
+@click.argument("ref", shell_complete=complete_ref)
+@click.option("-o", "--output", type=_FILE, metavar="FILE", help="Where to (default: evidence-NAME-3.tar.gz).")
+@json_option
+@click.pass_obj
+def evidence(door: Door, ref: str, output: Path | None, as_json: bool) -> None:
+    """Write an archive that proves where a version was and who agreed.
+
+    It verifies with git and Python alone: unpack it and run verify.py. A version that was deleted has evidence too.
+
+    \b
+    stagedoor evidence power-forecasting/3 -o evidence.tar.gz
+    """
+    from stagedoor.workflows.proving import archive, prove
+
+    proof = prove(door.world, ref)
+    path = output or Path(f"{proof.folder}.tar.gz")
+    raw = archive(proof)
+    _write(path, raw)
+    if as_json:
+        echo_json(
+            {"file": str(path), "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), "ref": proof.ref,
+             "first": proof.first, "last": proof.last, "steps": proof.steps}
+        )  # fmt: skip
+        return
+    click.echo(f"{path}: {sized(len(raw))}, {counted(proof.steps, 'step')} of {visible(proof.ref)} up to {proof.last}.")
+    click.echo(f"Verify it: tar xf {path} && python3 {proof.folder}/verify.py")

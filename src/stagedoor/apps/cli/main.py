@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "owners": ("owners", "Show who owns what, and ask for a change of CODEOWNERS."),
     "activity": ("stories", "Show what happened, newest first."),
     "audit": ("audit", "Prove that every change of main was legal and agreed to."),
+    "evidence": ("audit", "Write an archive that proves where a version was and who agreed."),
     "reconcile": ("stories", "Record what was merged, and tell whoever wants to know."),
     "follow": ("stories", "Hear of a version, or of everything about a model."),
     "mute": ("stories", "Hear nothing of a model."),
