@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from stagedoor.core.approval import Need, Ruling, judge, with_broken_glass
 from stagedoor.core.audit import Fault, Proof, Seen
@@ -18,6 +19,9 @@ from stagedoor.gitstore.tags import read_tag
 from stagedoor.workflows.planning import Asked
 from stagedoor.workflows.signing import fault as tag_fault
 from stagedoor.workflows.snapshots import Snapshot
+
+# each costs a process, and a commit by a stranger may carry thousands
+MOST_TAGS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,9 @@ def _signed(
     good: set[str] = set()
     notes: list[str] = []
     head = commit.parents[1] if len(commit.parents) == 2 else ""
-    for text in commit.mergetags:
+    if len(commit.mergetags) > MOST_TAGS:
+        notes.append(f"carries {len(commit.mergetags):,} signatures, of which the first {MOST_TAGS} are looked at")
+    for text in commit.mergetags[:MOST_TAGS]:
         tag = read_tag(text)
         by = tag.tagger.email if tag else ""
         if signers is None:

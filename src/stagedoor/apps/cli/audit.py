@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path)
 
 @click.group()
 def audit() -> None:
-    """Prove that every change of the registry was legal and agreed to."""
+    """Prove that every change of main was legal and agreed to."""
 
 
 @audit.command()

@@ -56,7 +56,7 @@ def _summary(found: Audit) -> str:
         f"{lanes.get('untouched', 0) + lanes.get('before', 0):,} that left the registry alone",
     ]
     count = len(found.bad) + found.left_out
-    verdict = "every one of them holds" if found.holds else f"{count:,} at fault"
+    verdict = f"{count:,} at fault" if count else "every one of them holds"
     since = found.since[:10] or "the beginning"
     return (
         f"{counted(found.commits, 'commit')} from {since} to {found.until[:10]} ({', '.join(ways)}), "
