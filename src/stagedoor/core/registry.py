@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,6 +61,19 @@ class Registry:
         return {twin_key(name): name for name in sorted(self._by_name, reverse=True)}
 
     @property
+    def knows_names(self) -> bool:
+        """Whether the names of all models have been looked up."""
+        return "_by_name" in self.__dict__
+
+    def take_names(self, other: Registry, came: Iterable[str]) -> None:
+        """Take over the names of a registry that lacks these files alone: looking all up again would take long."""
+        known = dict(other._by_name)
+        for path in came:
+            # of two files that are called alike the first one has the name
+            known[name_of(path)] = min(path, known.get(name_of(path), path))
+        self.__dict__["_by_name"] = known
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of all models, sorted, without reading a file."""
         return tuple(sorted(self._by_name))
@@ -111,11 +124,12 @@ class Registry:
         """The registry with some files put or, where None, taken away."""
         base, over = (self.models.base, self.models.over) if isinstance(self.models, Layered) else (self.models, {})
         result = Registry(Layered(base, {**over, **changed}))
-        if all((path in self.models) == (model is not None) for path, model in changed.items()):
-            # no file came or went, and looking all names up again for each of many changes would take long
-            for known in ("_by_name", "twins"):
-                if known in self.__dict__:
-                    result.__dict__[known] = self.__dict__[known]
+        came = [path for path, model in changed.items() if model is not None and path not in self.models]
+        went = any(model is None and path in self.models for path, model in changed.items())
+        if self.knows_names and not went:
+            result.take_names(self, came)
+        if "twins" in self.__dict__ and not went and not came:
+            result.__dict__["twins"] = self.twins
         return result
 
 

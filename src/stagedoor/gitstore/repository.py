@@ -20,10 +20,10 @@ from stagedoor.gitstore import touches as touching
 from stagedoor.gitstore.commits import encode_commit, parse_commit
 from stagedoor.gitstore.discovery import Place
 from stagedoor.gitstore.merges import Merger
-from stagedoor.gitstore.objects import Kind, missing, oid_of, open_store
+from stagedoor.gitstore.objects import InProcess, Kind, missing, oid_of, open_store
 from stagedoor.gitstore.packs import pack
 from stagedoor.gitstore.process import Git, require_git
-from stagedoor.gitstore.refs import Refs, can_be_said, create_numbered, is_oid
+from stagedoor.gitstore.refs import OneRef, Refs, can_be_said, create_numbered, is_oid
 from stagedoor.gitstore.trees import Trees
 from stagedoor.gitstore.values import (
     CommitInfo,
@@ -61,6 +61,7 @@ class Repository:
             place.common_dir,
             are_files="extensions.refstorage" not in self._config,
             zero=Oid("0" * (40 if place.object_format == "sha1" else 64)),
+            fast=self._one_ref(),
         )
         try:
             chosen = branch or self._config.get("stagedoor.branch") or self._usual_branch()
@@ -69,6 +70,12 @@ class Repository:
         except BaseException:
             self.close()
             raise
+
+    def _one_ref(self) -> OneRef | None:
+        """The quick way to move one ref, where libgit2 does all that git would do."""
+        is_usual = isinstance(self._store, InProcess) and "core.hookspath" not in self._config
+        refs = "extensions.refstorage" not in self._config
+        return OneRef(self._place.git_dir, self._place.common_dir) if is_usual and refs else None
 
     @classmethod
     def open(cls, directory: Path, *, registry: str | None = None, branch: str | None = None) -> Self:

@@ -13,12 +13,13 @@ from stagedoor.core.approval import Verdict, judge, needs, with_broken_glass
 from stagedoor.core.checks import Facts, Place, Problem, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS
 from stagedoor.core.checks.policy import MOST_MISFITS
-from stagedoor.core.diff import Change, diff
+from stagedoor.core.diff import Change, ModelCreated, ModelMoved, diff
 from stagedoor.core.evidence import pinned_files
 from stagedoor.core.gates import Ask, Broken, Circumstances, GateRuling, entries, kept, regressions, rulings
 from stagedoor.core.gates.expressions import fault_of
 from stagedoor.core.gates.hindsight import misfits
 from stagedoor.core.layout import PEOPLE_FILE, QUARANTINE_FILE, REGISTRY_FILE, evidence_path, is_model_path
+from stagedoor.core.owners import LOCATIONS
 from stagedoor.core.plan import Plan, model_plans, plan_hash
 from stagedoor.core.policy import RegistrySpec, Waiver
 from stagedoor.core.reading import formatted, read_as, text_of
@@ -98,7 +99,7 @@ def plan(
         *rulings(entries(changes, before, after), policy, here),
         *regressions(kept(changes, before, after), policy, here),
     )
-    facts = _facts(base, head, before, after, faults, touched, verdict, all_models=all_models)
+    facts = _facts(base, head, before, after, faults, touched, others, verdict, all_models=all_models)
     return Plan(
         base=base.commit,
         head=asked.head if asked else ("" if head.proposed else head.commit),
@@ -179,11 +180,13 @@ def _facts(
     after: Registry,
     faults: tuple[BadSpec, ...],
     touched: tuple[str, ...],
+    others: tuple[str, ...],
     verdict: Verdict | None,
     *,
     all_models: bool,
 ) -> Facts:
     changes = diff(before, after)
+    root = root_of(base.repository)
     policy_faults, spec, people = _proposed(head)
     waivers, more_faults = _waivers(head, None if all_models else touched)
     webhooks, webhook_faults = _proposed_webhooks(head) if all_models or WEBHOOKS_FILE in touched else (None, ())
@@ -192,7 +195,7 @@ def _facts(
         faults = head.unreadable()
         after = _models(head, looked_at)[0]
         before = _models(base, [path for path in looked_at if path in base.registry.models] + list(before.models))[0]
-    odd = odd_entries(head)
+    odd = odd_entries(head, None if all_models else touched)
 
     def looks_at(path: str) -> bool:
         return all_models or path in touched
@@ -201,7 +204,7 @@ def _facts(
         before=before,
         after=after,
         changes=changes,
-        paths=tuple(head.registry.models),
+        paths=tuple(head.registry.models) if all_models or _concerns_all(changes, others, root) else (),
         spec=base.spec if base.commit else head.spec,
         people=base.people if base.commit else head.people,
         owners=base.owners if base.commit else head.owners,
@@ -210,7 +213,7 @@ def _facts(
         proposed_owners=head.owners if not policy_faults else None,
         proposed_webhooks=webhooks,
         unreadable=(*faults, *policy_faults, *more_faults, *webhook_faults),
-        odd={path: what for path, what in odd.items() if looks_at(path)},
+        odd=odd,
         uncanonical=_uncanonical(
             head,
             (*after.models, *waivers, *(path for path in _OTHERS if looks_at(path))),
@@ -222,8 +225,16 @@ def _facts(
         waivers=waivers,
         has_signers=head.signers is not None,
         files_of_evidence=_evidence_of(head, after),
-        root=root_of(base.repository),
+        root=root,
     )
+
+
+def _concerns_all(changes: Sequence[Change], others: tuple[str, ...], root: str) -> bool:
+    """Whether the names of all model files matter: one comes or moves, or who owns, who is called changes."""
+    if any(isinstance(change, ModelCreated | ModelMoved) for change in changes):
+        return True
+    owners = {path for places in LOCATIONS.values() for path in places}
+    return any(path in owners or path in (root + PEOPLE_FILE, root + WEBHOOKS_FILE) for path in others)
 
 
 def _evidence_of(head: Snapshot, models: Registry) -> dict[str, str | None]:

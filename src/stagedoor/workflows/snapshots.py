@@ -38,6 +38,7 @@ MAX_FILE = 8 * 1024 * 1024
 
 # what policy files read to, by their blobs: hundreds of commits share one registry.yaml, and a blob never changes
 _MOST_READ = 512
+_MOST_MODELS = 50_000
 _read: dict[tuple[type[Value], str, str], Value] = {}
 _read_owners: dict[tuple[str, str, str], OwnersFile] = {}
 
@@ -90,19 +91,48 @@ class Files(Mapping[str, Entry]):
         return len(self._listed())
 
 
+class Overlaid(Mapping[str, Entry]):
+    """Entries with some of them replaced; None takes one away. The others are not listed for it."""
+
+    def __init__(self, under: Mapping[str, Entry], over: Mapping[str, Entry | None]) -> None:
+        self._under = under
+        self._over = over
+
+    def __getitem__(self, path: str) -> Entry:
+        found = self._over[path] if path in self._over else self._under[path]
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def below(self, folder: str) -> dict[str, Entry]:
+        """The entries below one folder."""
+        inside = folder.rstrip("/") + "/"
+        under = self._under.below(folder) if isinstance(self._under, Files | Overlaid) else self._under
+        found: dict[str, Entry | None] = {**under, **self._over}
+        return {path: entry for path, entry in found.items() if entry is not None and path.startswith(inside)}
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (path for path in self._under if path not in self._over)
+        yield from (path for path, entry in self._over.items() if entry is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class ModelFiles(Mapping[str, RegisteredModel]):
     """The model files of one commit, each read when it is asked for. One that does not read raises `BadSpec`."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._read: dict[str, RegisteredModel] = dict(snapshot.known)
 
     def __getitem__(self, path: str) -> RegisteredModel:
-        if path not in self._read:
+        found = self._snapshot.read_before(path)
+        if found is None:
             if not self._snapshot.is_model(path):
                 raise KeyError(path)
-            self._read[path] = read_as(RegisteredModel, self._snapshot.raw(path), path)
-        return self._read[path]
+            found = read_as(RegisteredModel, self._snapshot.raw(path), path)
+            self._snapshot.remember(path, found)
+        return found
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and self._snapshot.is_model(path)
@@ -123,18 +153,50 @@ class Snapshot:
     files: Mapping[str, Entry]
     proposed: Mapping[str, bytes | None] = field(default_factory=dict)
     _raw: dict[str, bytes] = field(default_factory=dict)
-    # models that another commit has in the very same files
-    known: Mapping[str, RegisteredModel] = field(default_factory=dict)
+    # what model files read to, by path and blob: the same for every snapshot that it is handed on to
+    _models: dict[tuple[str, str], RegisteredModel] = field(default_factory=dict)
+    _prior: Snapshot | None = None
 
     def go_on_from(self, other: Snapshot) -> None:
-        """Take over what has been read of another commit, where the file is the same. Before anything is asked."""
-        read = other.registry.models._read if isinstance(other.registry.models, ModelFiles) else {}
-        self.known = {path: model for path, model in read.items() if self.files.get(path) == other.files.get(path)}
+        """Take over what has been read of another commit, where the files are the same. Before anything is asked."""
+        self._models = other._models
+        # a chain of them would keep every commit that was ever looked at
+        self._prior = other
+        other._prior = None
+
+    def read_before(self, path: str) -> RegisteredModel | None:
+        """The model in a file, if a file like it has been read; None if not."""
+        entry = self.files.get(path)
+        return self._models.get((path, entry.oid)) if entry is not None and entry.is_file else None
+
+    def remember(self, path: str, model: RegisteredModel) -> None:
+        """Keep what a file reads to."""
+        if len(self._models) >= _MOST_MODELS:
+            self._models.clear()
+        self._models[path, self.files[path].oid] = model
 
     @cached_property
     def registry(self) -> Registry:
         """Every model file, read when it is asked for."""
-        return Registry(ModelFiles(self))
+        registry = Registry(ModelFiles(self))
+        prior, self._prior = self._prior, None
+        if prior is not None and prior.registry.knows_names:
+            came, has_gone = self._since(prior)
+            if not has_gone:
+                registry.take_names(prior.registry, came)
+        return registry
+
+    def _since(self, prior: Snapshot) -> tuple[list[str], bool]:
+        """The model files that came since another snapshot, and whether one has gone."""
+        root = root_of(self.repository)
+        if self.proposed:
+            paths = [path.removeprefix(root) for path in self.proposed if path.startswith(root)]
+        else:
+            changed = self.repository.changes(prior.commit, self.commit, root + MODELS.rstrip("/"))
+            paths = [c.path.removeprefix(root) for c in changed if c.before is None or c.after is None]
+        models = [path for path in paths if is_model_path(path)]
+        came = [path for path in models if self.is_model(path) and not prior.is_model(path)]
+        return came, any(prior.is_model(path) and not self.is_model(path) for path in models)
 
     @cached_property
     def spec(self) -> RegistrySpec:
@@ -170,7 +232,7 @@ class Snapshot:
     @property
     def waiver_paths(self) -> tuple[str, ...]:
         """The files of waivers, sorted."""
-        files = self.files.below(WAIVERS) if isinstance(self.files, Files) else self.files
+        files = self.files.below(WAIVERS) if isinstance(self.files, Files | Overlaid) else self.files
         return tuple(sorted(path for path in files if is_waiver_path(path)))
 
     @cached_property
@@ -244,7 +306,8 @@ class Snapshot:
 
     def load(self, paths: Iterable[str]) -> None:
         """Fetch files at once, which is far cheaper than one by one."""
-        wanted = {path: self.files[path].oid for path in paths if path not in self._raw and path not in self.known}
+        new = (path for path in paths if path not in self._raw and self.read_before(path) is None)
+        wanted = {path: self.files[path].oid for path in new}
         blobs = self.repository.blobs(wanted.values(), max_bytes=MAX_FILE)
         self._raw.update({path: raw for path, oid in wanted.items() if (raw := blobs.get(oid)) is not None})
 
@@ -310,28 +373,34 @@ def with_files(base: Snapshot, changed: Mapping[str, bytes | None]) -> Snapshot:
     Paths are from the repository's top, as a commit would have them.
     """
     root = root_of(base.repository)
-    files = dict(base.files)
+    over: dict[str, Entry | None] = {}
     raw = dict(base._raw)
     for top, data in changed.items():
         path = top.removeprefix(root)
         if not top.startswith(root + SPEC_FOLDER + "/"):
             continue
-        files.pop(path, None)
         raw.pop(path, None)
+        over[path] = None if data is None else Entry(FILE, _hash(base.repository, data))
         if data is not None:
-            files[path] = Entry(FILE, _hash(base.repository, data))
             raw[path] = data
-    return Snapshot(base.repository, base.commit, files, {**base.proposed, **changed}, raw)
+    made = Snapshot(
+        base.repository, base.commit, Overlaid(base.files, over), {**base.proposed, **changed}, raw, base._models
+    )
+    # what base proposed already, it has in its own names
+    made._prior = base if not base.proposed else None
+    return made
 
 
 def path_of_id(snapshot: Snapshot, id_: str) -> str | None:
     """Where the model with an id stands, or None. Only files that have the id somewhere in them are read as models."""
     if not re.fullmatch("[0-9a-f]{32}", id_):
         return None
-    read = next((path for path, model in sorted(snapshot.known.items()) if model.id == id_), None)
-    if read is not None:
-        return read
-    paths = sorted(path for path in snapshot.registry.models if path not in snapshot.known)
+    known = ((path, snapshot.read_before(path)) for path in sorted(snapshot.registry.models))
+    read = [(path, model) for path, model in known if model is not None]
+    if found := next((path for path, model in read if model.id == id_), None):
+        return found
+    there = {path for path, _ in read}
+    paths = sorted(path for path in snapshot.registry.models if path not in there)
     snapshot.load(paths)
     for path in paths:
         with suppress(BadSpec):
