@@ -20,6 +20,7 @@ FLOORS = {
     "effects": 3,
     "index": 3,
     "artifacts": 3,
+    "tracking": 3,
     "workflows": 4,
     "apps": 5,
 }
@@ -118,3 +119,8 @@ def test_only_gitstore_knows_git() -> None:
 def test_apprise_is_known_by_one_module() -> None:
     knowing = [own_name(path) for path in modules() if "apprise" in {m.split(".")[0] for m in imports(path)}]
     assert knowing == ["stagedoor.effects.notify"]
+
+
+def test_mlflows_tracking_is_known_by_one_module() -> None:
+    knowing = {own_name(path) for path in modules() if "mlflow" in {m.split(".")[0] for m in imports(path)}}
+    assert {name for name in knowing if ".mlflow_plugin." not in name} == {"stagedoor.tracking.mlflow_runs"}

@@ -141,19 +141,24 @@ class Created(Value):
 
 
 class Run(Value):
-    """The tracked run that made a version."""
+    """The tracked run that made a version. `model` is the id of the logged model, where MLflow 3 has one."""
 
     id: Text = ""
     name: Text = ""
     experiment: Text = ""
     link: Text = ""
+    experiment_link: Text = ""
+    user: Text = ""
+    started: Time | None = None
+    model: Text = ""
 
 
 class Code(Value):
-    """The commit that the run was started from."""
+    """The commit that the run was started from, and the script or notebook that was run."""
 
     repository: Text = ""
     commit: Text = ""
+    path: Text = ""
 
 
 class Dataset(Value):

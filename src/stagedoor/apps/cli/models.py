@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -19,12 +21,12 @@ from stagedoor.apps.cli.output import (
     pairs,
     table,
 )
-from stagedoor.core.spec import Version
+from stagedoor.core.spec import Column, Run, Version
 from stagedoor.core.views.plain import number as shown_number
 from stagedoor.core.views.plain import shortened, visible
 from stagedoor.core.views.plans import delta_text, said_of
 from stagedoor.errors import BadInput
-from stagedoor.workflows import reading, registering, verifying
+from stagedoor.workflows import lineage, reading, registering, verifying
 
 
 @click.command()
@@ -46,6 +48,20 @@ from stagedoor.workflows import reading, registering, verifying
     metavar="DIGEST",
     help="The digest of the artifact, such as sha256:…; auto reads it from a remote source too.",
 )
+@click.option(
+    "--signature",
+    "card",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An MLmodel file, or inputs and outputs in YAML or JSON: what the model takes and gives.",
+)
+@click.option(
+    "--tracking-uri",
+    default="",
+    metavar="URI",
+    help="MLflow's tracking server, asked for the lineage of the run (default: MLFLOW_TRACKING_URI).",
+)
+@click.option("--no-lineage", is_flag=True, help="Do not ask the tracking server.")
 @click.option("--no-digest", is_flag=True, help="Record no digest, though the artifact is on this machine.")
 @click.option("--folder", default="", metavar="FOLDER", help="For a new model: its folder below models/.")
 @click.option("-m", "--comment", default="", metavar="TEXT", help="Why; kept with the commit or the request.")
@@ -54,13 +70,14 @@ from stagedoor.workflows import reading, registering, verifying
 def register(
     door: Door, name: str, source: str, description: str, run_id: str, run_name: str, experiment: str, run_link: str,
     metrics: tuple[str, ...], params: tuple[str, ...], tags: tuple[str, ...], datasets: tuple[str, ...], code: str,
-    digest: str, no_digest: bool, folder: str, comment: str, propose: bool, into: int | None, dry_run: bool,
-    as_json: bool,
+    digest: str, card: Path | None, tracking_uri: str, no_lineage: bool, no_digest: bool, folder: str, comment: str,
+    propose: bool, into: int | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Register the next version of a model.
 
     The model is created when it is not there yet. What is said here about where the version comes from is recorded
-    for good; its description, tags and stage can change. The digest of an artifact on this machine is computed.
+    for good; its description, tags and stage can change. The digest of an artifact on this machine is computed. A
+    tracking server of MLflow is asked for the experiment, code, data, parameters, metrics and signature of the run.
 
     \b
     stagedoor register power-forecasting --source runs:/9f2c/model --run-id 9f2c \\
@@ -81,14 +98,28 @@ def register(
         "data": _datasets(datasets),
         "params": pairs(params, "--param"),
         "metrics": _numbers(pairs(metrics, "--metric")),
-        "digest": "" if no_digest else verifying.digest_to_record(world, source, digest, door.directory),
         "tags": pairs(tags, "--tag"),
+        **_signature(card),
     }
+    uri = "" if no_lineage else lineage.tracking_uri(world, tracking_uri)
+    origin = lineage.Origin(source, run_id)
+    if uri and origin.is_tracked:
+        auto, computes = digest == verifying.AUTO, not no_digest and digest in ("", verifying.AUTO)
+        content = lineage.with_lineage(content, lineage.lineage_of(world, origin, uri, fetch=auto, digest=computes))
+    if not no_digest and "digest" not in content:
+        content["digest"] = verifying.digest_to_record(world, source, digest, door.directory)
     lane = lane_of(propose, into, dry_run)
     outcome, ref = registering.register(
         world, registering.NewVersion(name, content, folder), comment=comment, lane=lane
     )
     echo_outcome(outcome, f"Registered {ref}", as_json=as_json, dry_run=dry_run)
+
+
+def _signature(card: Path | None) -> dict[str, object]:
+    if card is None:
+        return {}
+    signature, flavors = lineage.signature_in(card)
+    return {"signature": signature, "flavors": flavors}
 
 
 def _datasets(given: tuple[str, ...]) -> tuple[dict[str, str], ...]:
@@ -256,16 +287,31 @@ def _show_lineage(version: Version, indent: str = "") -> None:
     if version.run:
         _field("run", " ".join(part for part in (version.run.id, version.run.name) if part), indent)
         _field("experiment", version.run.experiment, indent)
-        _field("link", version.run.link, indent)
+        _field("started", _started(version.run), indent)
+        _field("link", version.run.link or version.run.experiment_link, indent)
     if version.code:
-        _field("code", f"{version.code.repository}@{version.code.commit}".strip("@"), indent)
+        code = f"{version.code.repository}@{version.code.commit}".strip("@")
+        _field("code", f"{code} {version.code.path}".strip(), indent)
     for dataset in version.data:
         _field("data", f"{dataset.name} {dataset.digest}".strip(), indent)
     for key, value in sorted(version.params.items()):
         _field("param", f"{key} = {value}", indent)
     for key, metric in sorted(version.metrics.items()):
         _field("metric", f"{key} = {shown_number(metric)}", indent)
+    _field("flavors", " ".join(version.flavors), indent)
+    if version.signature:
+        _field("inputs", _columns(version.signature.inputs), indent)
+        _field("outputs", _columns(version.signature.outputs), indent)
     _field("digest", version.digest, indent)
+
+
+def _started(run: Run) -> str:
+    by = f"by {run.user}" if run.user else ""
+    return f"{run.started:%Y-%m-%d %H:%M} {by}".strip() if run.started else by
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{one.name}: {one.type}" if one.name else one.type for one in columns)
 
 
 @click.command()
@@ -284,15 +330,15 @@ def history(door: Door, ref: str, at: str | None, as_json: bool) -> None:
     if as_json:
         echo_json(found)
         return
-    for lineage in found:
-        version = lineage.content
-        gone = f"   deleted in {lineage.deleted_in[:10]}" if lineage.deleted_in else ""
-        click.secho(f"{visible(lineage.model)}/{lineage.version}{gone}", bold=True)
+    for one in found:
+        version = one.content
+        gone = f"   deleted in {one.deleted_in[:10]}" if one.deleted_in else ""
+        click.secho(f"{visible(one.model)}/{one.version}{gone}", bold=True)
         _field("registered", f"{version.created.at:%Y-%m-%d %H:%M} by {version.created.by}", "  ")
         _field("source", version.source, "  ")
         _show_lineage(version, "  ")
         _show_evidence(version, "  ")
-        for span in lineage.spans:
+        for span in one.spans:
             until = f"{span.until:%Y-%m-%d %H:%M}" if span.until else "then" if at else "now"
             via = f", request {span.request}" if span.request is not None else ""
             when = f"{span.since:%Y-%m-%d %H:%M} – {until}"

@@ -1,0 +1,1 @@
+"""Where models are trained: the tracking servers that know which run made one."""
