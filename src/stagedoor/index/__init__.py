@@ -1,6 +1,6 @@
 """The read index: SQLite beside the repository, made from git and disposable."""
 
-from stagedoor.index.facts import moment
+from stagedoor.index.facts import milliseconds, moment
 from stagedoor.index.index import MOST_MODELS, MOST_VERSIONS, Index, Wanted
 from stagedoor.index.shelf import CannotKeep
 from stagedoor.index.values import Listing, ModelEntry, Page, Status, VersionEntry
@@ -16,5 +16,6 @@ __all__ = [
     "Status",
     "VersionEntry",
     "Wanted",
+    "milliseconds",
     "moment",
 ]

@@ -16,9 +16,10 @@ from typing import Final
 
 from stagedoor.core.layout import MODELS, is_model_path, name_of
 from stagedoor.core.text import MAX_BYTES
-from stagedoor.gitstore import Entry, Oid, Repository
+from stagedoor.gitstore import Entry, FileChange, Oid, Repository
 from stagedoor.index.ages import Age, touched, version_lines
-from stagedoor.index.facts import Fault, ModelFacts, VersionFacts, is_prompt, milliseconds
+from stagedoor.index.clocks import moments
+from stagedoor.index.facts import Fault, ModelFacts, VersionFacts, is_prompt
 from stagedoor.index.parsing import chunks, counted, facts_of_all
 from stagedoor.index.schema import (
     ADD_ALIAS,
@@ -27,6 +28,7 @@ from stagedoor.index.schema import (
     ADD_FILE,
     ADD_MODEL,
     ADD_MODEL_TAG,
+    ADD_STATE,
     ADD_VERSION,
     ADD_VERSION_TAG,
     APPLICATION,
@@ -59,17 +61,26 @@ class _File:
 _Steps = Mapping[str, Sequence[tuple[int, Oid | None]]]
 
 
-def _steps(repository: Repository, since: Oid | None, tip: Oid, progress: Progress) -> _Steps:
+def _steps(repository: Repository, since: Oid | None, last: int, tip: Oid, progress: Progress) -> tuple[_Steps, int]:
+    """The steps, and the time of the newest commit there is; `last` is that of the newest one up to `since`."""
     root = f"{repository.root}/" if repository.root else ""
-    found: defaultdict[str, list[tuple[int, Oid | None]]] = defaultdict(list)
     touches = repository.touches(since, tip, root + MODELS.rstrip("/"))
-    for one in counted(touches, lambda done: progress("Reading history", done, None), 1000):
-        at = milliseconds(repository.commit_info(one.commit).author.time)
-        for change in one.changes:
-            path = change.path.removeprefix(root)
-            if is_model_path(path):
-                found[path].append((at, _blob(change.after)))
-    return {path: steps[::-1] for path, steps in found.items()}
+    told = counted(touches, lambda done: progress("Reading history", done, None), 1000)
+    seen = [(one.commit, made) for one in told if (made := dict(_made(one.changes, root)))][::-1]
+    found: defaultdict[str, list[tuple[int, Oid | None]]] = defaultdict(list)
+    times = moments(repository, [(commit, [oid for oid in made.values() if oid]) for commit, made in seen], last)
+    for (_, made), at in zip(seen, times, strict=True):
+        last = at
+        for path, blob in made.items():
+            found[path].append((at, blob))
+    return found, last
+
+
+def _made(changes: Iterable[FileChange], root: str) -> Iterator[tuple[str, Oid | None]]:
+    """The model files that a commit changed, by their path from the registry's root."""
+    for change in changes:
+        if is_model_path(path := change.path.removeprefix(root)):
+            yield path, _blob(change.after)
 
 
 def _blob(entry: Entry | None) -> Oid | None:
@@ -118,7 +129,8 @@ def build(db: sqlite3.Connection, repository: Repository, tip: Oid, now: int, pr
     db.execute("BEGIN")
     for statement in TABLES.split(";"):
         db.execute(statement)
-    found = _walked(repository, _steps(repository, None, tip, progress), {})
+    steps, last = _steps(repository, None, 0, tip, progress)
+    found = _walked(repository, steps, {})
     files = {path: file for path, file in found if file is not None}
     db.executemany(ADD_FILE, (_file_row(path, file) for path, file in files.items()))
     chosen = _chosen(files)
@@ -129,7 +141,7 @@ def build(db: sqlite3.Connection, repository: Repository, tip: Oid, now: int, pr
         rows.add([_Named(name_of(path), path, files[path], one) for path, one in batch])
     for statement in INDEXES.split(";"):
         db.execute(statement)
-    db.execute("INSERT INTO states (seq, commit_id, at) VALUES (1, ?, ?)", (tip, now))
+    db.execute(ADD_STATE, (1, tip, now, last))
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
@@ -161,7 +173,8 @@ def update(
 
     `BadRepository` where the earlier one is not on the way to the later one; then nothing is changed.
     """
-    steps = _steps(repository, since, tip, progress)
+    [(last,)] = db.execute("SELECT moment FROM states WHERE seq = ?", (seq,))
+    steps, last = _steps(repository, since, last, tip, progress)
     db.execute("BEGIN IMMEDIATE")
     try:
         known = {path: file for path in steps if (file := _known(db, path))}
@@ -169,7 +182,7 @@ def update(
         for path, file in after.items():
             _keep_file(db, path, file)
         _renew(db, repository, seq + 1, {name_of(path) for path in after}, progress)
-        db.execute("INSERT INTO states (seq, commit_id, at) VALUES (?, ?, ?)", (seq + 1, tip, now))
+        db.execute(ADD_STATE, (seq + 1, tip, now, last))
         prune(db, now)
         db.execute("COMMIT")
     except BaseException:
@@ -360,7 +373,7 @@ def _seen(one: _Named, version: VersionFacts) -> tuple[object, ...]:
 
 
 def _updated(one: _Named, version: VersionFacts) -> int:
-    # git keeps whole seconds, and nothing changed before it was there
+    # nothing changed before it was there
     return max(one.file.age.of(version.number), version.created_at)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 # "stgd", https://www.sqlite.org/pragma.html#pragma_application_id; a file with other numbers is thrown away
 APPLICATION: Final = 0x73746764
-VERSION: Final = 1
+VERSION: Final = 2
 
 # what has not died yet
 LIVE: Final = 1 << 62
@@ -21,7 +21,8 @@ TABLES: Final = f"""
 CREATE TABLE states (
     seq INTEGER PRIMARY KEY,
     commit_id TEXT NOT NULL,
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    moment INTEGER NOT NULL
 );
 CREATE TABLE files (
     path TEXT PRIMARY KEY,
@@ -120,6 +121,7 @@ INSERT INTO models (
 ADD_BODY: Final = "INSERT INTO bodies (model, body) VALUES (?, ?)"
 ADD_MODEL_TAG: Final = "INSERT INTO model_tags (model, key, value) VALUES (?, ?, ?)"
 ADD_ALIAS: Final = "INSERT INTO aliases (model, version, alias) VALUES (?, ?, ?)"
+ADD_STATE: Final = "INSERT INTO states (seq, commit_id, at, moment) VALUES (?, ?, ?, ?)"
 ADD_VERSION: Final = """
 INSERT INTO versions (
     row, born, name, version, stage, source, run_id, created_at, created_by, updated_at, is_prompt

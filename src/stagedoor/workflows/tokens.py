@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,7 +119,8 @@ class Tokens:
         return token.email
 
     def _mark(self, id_: str, now: datetime) -> None:
-        with self._writing() as known:
+        # on a disk that cannot be written nobody learns when, and everybody may go on reading
+        with suppress(OSError), self._writing() as known:
             marked = (token.model_copy(update={"used_at": now}) if token.id == id_ else token for token in known)
             self._write(tuple(marked))
 

@@ -144,40 +144,37 @@ def tags(said: Mapping[str, str]) -> list[Tag]:
 
 def version(seen: SeenVersion) -> Version:
     """A version as both clients read it."""
-    content = seen.version
-    run = content.run
     return Version(
-        name=seen.model.name,
-        version=str(content.version),
-        user_id=content.created.by,
-        creation_timestamp=milliseconds(content.created.at),
-        last_updated_timestamp=milliseconds(seen.updated_at),
-        current_stage=content.stage,
-        description=content.description,
-        source=content.source,
-        run_id=run.id if run else "",
-        run_link=run.link if run else "",
-        tags=tags(content.tags),
-        aliases=list(seen.model.aliases_of(content.version)),
+        name=seen.name,
+        version=str(seen.number),
+        user_id=seen.created_by,
+        creation_timestamp=seen.created_at,
+        last_updated_timestamp=seen.updated_at,
+        current_stage=seen.stage,
+        description=seen.description,
+        source=seen.source,
+        run_id=seen.run_id,
+        run_link=seen.run_link,
+        tags=tags(seen.tags),
+        aliases=list(seen.aliases),
     )
 
 
 def model(seen: SeenModel) -> Model:
     """A model as both clients read it."""
-    content = seen.model
     return Model(
-        name=content.name,
-        description=content.description,
-        user_id=content.created.by,
-        creation_timestamp=milliseconds(content.created.at),
-        last_updated_timestamp=milliseconds(seen.updated_at),
-        tags=tags(content.tags),
+        name=seen.name,
+        description=seen.description,
+        user_id=seen.created_by,
+        creation_timestamp=seen.created_at,
+        last_updated_timestamp=seen.updated_at,
+        tags=tags(seen.tags),
         latest_versions=[version(one) for one in seen.latest],
-        aliases=[Alias(alias=alias, version=str(number)) for alias, number in sorted(content.aliases.items())],
+        aliases=[Alias(alias=alias, version=str(number)) for alias, number in sorted(seen.aliases.items())],
     )
 
 
 def model_databricks(seen: SeenModel, level: Level | None) -> ModelDatabricks:
     """A model with its id and the caller's level."""
     permission = level.databricks if level else None
-    return ModelDatabricks(**dict(model(seen)), id=seen.model.id, permission_level=permission)
+    return ModelDatabricks(**dict(model(seen)), id=seen.id, permission_level=permission)

@@ -90,7 +90,7 @@ def get_latest_versions(visit: Visit, said: asked.LatestVersions) -> answers.Ver
     rights.readable(visit.world, said.name)
     stages = {checked_stage(visit.world.snapshot().spec, stage).name for stage in said.stages}
     latest = visit.questions.model(visit.world, said.name).latest
-    found = [answers.version(seen) for seen in latest if not stages or seen.version.stage in stages]
+    found = [answers.version(seen) for seen in latest if not stages or seen.stage in stages]
     return answers.Versions(model_versions=found)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from stagedoor.apps.api import answers, asked, people
+from stagedoor.apps.api import answers, asked
 from stagedoor.apps.api.calls import Calls, Visit
 from stagedoor.core.owners import Level
 from stagedoor.core.registry import Ref
-from stagedoor.workflows import activities, moving, rights
+from stagedoor.workflows import activities, following, moving, rights
 from stagedoor.workflows.activities import Activity
 from stagedoor.workflows.moving import Wanted
 from stagedoor.workflows.searching import Query
@@ -98,7 +98,7 @@ def _databricks(visit: Visit, name: str, number: int) -> answers.VersionDatabric
         **dict(answers.version(seen)),
         permission_level=level.databricks if level else None,
         open_requests=_open(visit, name, number),
-        email_subscription_status=people.status(visit, seen.model.id),
+        email_subscription_status=following.subscription(visit.world, f"{name}/{number}"),
     )
 
 
@@ -139,7 +139,7 @@ def search_model_versions_databricks(visit: Visit, said: asked.SearchVersions) -
     """Search versions, with their open requests and the caller's permission."""
     query = Query(said.filter, said.order_by, min(said.max_results, 1000), said.page_token)
     found = visit.questions.versions(visit.world, query)
-    versions = [_databricks(visit, seen.model.name, seen.version.version) for seen in found.items]
+    versions = [_databricks(visit, seen.name, seen.number) for seen in found.items]
     return VersionsDatabricks(model_versions_databricks=versions, next_page_token=found.next_token or None)
 
 
