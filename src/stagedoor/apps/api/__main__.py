@@ -5,13 +5,18 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
+from fastapi import APIRouter
 
-from stagedoor.apps.api.house import Settings, build
+from stagedoor.apps.api.house import House, Settings, build
 from stagedoor.apps.api.porter import Porter
 from stagedoor.errors import BadInput, RegistryError
+
+More = Callable[[House, Settings], Sequence[APIRouter]]
+"""What else is served at the same address."""
 
 
 @click.command()
@@ -22,19 +27,26 @@ from stagedoor.errors import BadInput, RegistryError
 @click.option("--port", type=int, default=5151)
 @click.option("--trust-header", default="")
 @click.option("--trusted-proxy", "trusted_proxies", multiple=True)
+@click.option("--local-user/--no-local-user", "local_user", default=True)
+@click.pass_obj
 def main(
-    directory: Path, registry: str | None, branch: str | None, host: str, port: int, trust_header: str,
-    trusted_proxies: tuple[str, ...],
+    more: More | None, directory: Path, registry: str | None, branch: str | None, host: str, port: int,
+    trust_header: str, trusted_proxies: tuple[str, ...], local_user: bool,
 ) -> None:  # fmt: skip
-    """Serve the registry; the first line on stdout says where."""
+    """Serve the registry; the first line on stdout says where. The object of the context is what else is served."""
+    settings = Settings(directory, registry, branch, host, port, trust_header, trusted_proxies, local_user)
     try:
-        serve(Settings(directory, registry, branch, host, port, trust_header, trusted_proxies))
+        serve(settings, more or _nothing_more)
     except RegistryError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
 
 
-def serve(settings: Settings) -> None:
+def _nothing_more(house: House, settings: Settings) -> Sequence[APIRouter]:
+    return ()
+
+
+def serve(settings: Settings, more: More = _nothing_more) -> None:
     """Serve until SIGTERM or SIGINT; what has begun by then is finished."""
     import uvicorn
 
@@ -43,7 +55,7 @@ def serve(settings: Settings) -> None:
     house = build(settings)
     listening = _listen(settings)
     config = uvicorn.Config(
-        Porter(make_app(house)),
+        Porter(make_app(house, routers=more(house, settings))),
         log_config=None,
         access_log=False,
         # else whoever sends X-Forwarded-For chooses the peer that a trusted header is believed from

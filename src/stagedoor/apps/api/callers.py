@@ -41,7 +41,7 @@ class Doorkeeper:
     def email(self, headers: Headers, peer: str, *, only_reads: bool = False) -> str:
         """The address of the caller."""
         said = headers.getlist(self.header) if self.header else []
-        if said and self._is_proxy(peer):
+        if said and self.believes(peer):
             # a browser is logged in at the proxy, so a page of another site could make it write here
             # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
             if not only_reads and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
@@ -56,7 +56,8 @@ class Doorkeeper:
             "nobody said who is calling", fix="send Authorization: Bearer TOKEN; stagedoor token create EMAIL makes one"
         )
 
-    def _is_proxy(self, peer: str) -> bool:
+    def believes(self, peer: str) -> bool:
+        """Whether the header counts when it comes from this address."""
         try:
             address = ip_address(peer)
         except ValueError:

@@ -39,6 +39,8 @@ class Settings:
     port: int = 5151
     trust_header: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    # whether the git user of this machine needs no sign-in on the pages
+    local_user: bool = True
 
     @property
     def is_local(self) -> bool:

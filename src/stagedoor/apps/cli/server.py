@@ -22,9 +22,14 @@ from stagedoor.workflows.tokens import Token, lasts, tokens_of
     "--trust-header", default="", metavar="NAME", help="Whom an authenticating proxy names, such as X-Forwarded-Email."
 )
 @click.option("--trusted-proxy", "proxies", multiple=True, metavar="CIDR", help="Where that proxy is.")
+@click.option(
+    "--local-user/--no-local-user",
+    default=True,
+    help="Let git's user on this machine see the pages without a sign-in (default: yes, on 127.0.0.1 only).",
+)
 @click.pass_obj
-def server(door: Door, host: str, port: int, trust_header: str, proxies: tuple[str, ...]) -> None:
-    """Serve the registry to MLflow and Databricks clients.
+def server(door: Door, host: str, port: int, trust_header: str, proxies: tuple[str, ...], local_user: bool) -> None:
+    """Serve the registry: pages for people, and calls for MLflow and Databricks clients.
 
     What is written here is a commit or a request like any other, by whom the token names. It stops on SIGTERM and
     SIGINT, and finishes what has begun.
@@ -38,14 +43,15 @@ def server(door: Door, host: str, port: int, trust_header: str, proxies: tuple[s
     said |= {"--host": host, "--port": str(port), "--trust-header": trust_header}
     given = [f"{option}={value}" for option, value in said.items() if value]
     given += [f"--trusted-proxy={proxy}" for proxy in proxies]
+    given += [] if local_user else ["--no-local-user"]
     # a process of its own: the doors do not know each other, and signals go straight to it
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "stagedoor.apps.api", *given])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "stagedoor.apps.server", *given])  # noqa: S606
 
 
 def _require_extra() -> None:
     from importlib.util import find_spec
 
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+    if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "markdown_it", "nh3")):
         raise BadInput("the server's libraries are not installed", fix="pip install 'stagedoor[server]'")
 
 

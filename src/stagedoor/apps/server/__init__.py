@@ -1,0 +1,1 @@
+"""The whole server: the REST API and the pages at one address."""

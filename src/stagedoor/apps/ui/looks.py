@@ -1,0 +1,161 @@
+"""Who looks at what: the registry at a moment, as one person may see it, and what is kept between two looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from threading import Lock
+from typing import Final, TypeVar
+
+from stagedoor.apps.ui.links import Links
+from stagedoor.core.events import Event
+from stagedoor.core.requests import Request
+from stagedoor.errors import BadRepository, Denied
+from stagedoor.workflows.history import Landed, landed, landings_of
+from stagedoor.workflows.moments import Moment
+from stagedoor.workflows.reading import Lineage, lineages
+from stagedoor.workflows.rights import reader
+from stagedoor.workflows.snapshots import Snapshot, root_of
+from stagedoor.workflows.world import World
+
+T = TypeVar("T")
+_MOST_STORIES: Final = 500
+_MOST_REQUESTS: Final = 5_000
+_MOST_COMMITS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What history tells of one model: where each version was, what happened, newest first, and when last."""
+
+    lineages: tuple[Lineage, ...] = ()
+    events: tuple[Event, ...] = ()
+    is_known: bool = True
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When main last touched it."""
+        return self.events[0].at if self.events else None
+
+    def lineage(self, number: int) -> Lineage | None:
+        """The living lineage of a version."""
+        return next((one for one in reversed(self.lineages) if one.version == number), None)
+
+
+def story_of(world: World, name: str, landed: tuple[Landed, ...], commit: str) -> Story:
+    """The story that these commits of a model's file make."""
+    events = tuple(event for one in reversed(landed) for event in reversed(one.events))
+    return Story(tuple(lineages(world, landed, name, commit)), events)
+
+
+class Memory:
+    """What never changes for a commit, kept for the next look: stories of models, what requests touch."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._stories: dict[tuple[str, str], Story] = {}
+        self._touched: dict[tuple[str, str], frozenset[str]] = {}
+        self._events: dict[tuple[str, str], tuple[Event, ...]] = {}
+
+    def story(self, world: World, name: str, commit: str) -> Story:
+        """The story of a model up to a commit."""
+        return self._kept(self._stories, (commit, name), lambda: _story(world, name, commit), _MOST_STORIES)
+
+    def touched(self, world: World, request: Request) -> frozenset[str]:
+        """The files that a request touches, from the registry's root."""
+
+        def look() -> frozenset[str]:
+            root = root_of(world.repository)
+            return frozenset(c.path.removeprefix(root) for c in world.repository.changes(request.base, request.head))
+
+        return self._kept(self._touched, (request.base, request.head), look, _MOST_REQUESTS)
+
+    def events(self, world: World, commit: str) -> tuple[Event, ...]:
+        """What one commit of main stands for."""
+        return self._kept(self._events, (commit, ""), lambda: landed(world, commit, ()).events, _MOST_COMMITS)
+
+    def _kept(self, known: dict[tuple[str, str], T], key: tuple[str, str], find: Callable[[], T], most: int) -> T:
+        with self._lock:
+            if key in known:
+                return known[key]
+        found = find()
+        with self._lock:
+            if len(known) >= most:
+                known.clear()
+            known[key] = found
+        return found
+
+
+def _story(world: World, name: str, commit: str) -> Story:
+    try:
+        return story_of(world, name, landings_of(world, name, commit), commit)
+    except BadRepository:
+        # a shallow clone has no history to tell, and the rest of the page stands without it
+        return Story(is_known=False)
+
+
+@dataclass
+class Look:
+    """One look at the registry. `viewer` is empty where nobody in particular looks: on a static site."""
+
+    world: World
+    links: Links
+    memory: Memory
+    viewer: str = ""
+    at: str = ""
+    moment: Moment | None = None
+    # what a form has to say so that we know that it is ours
+    form_key: str = ""
+    can_sign_out: bool = False
+    notice: str = ""
+    everything: bool = False
+    _open: tuple[Request, ...] | None = field(default=None)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is main as it is now, with people who can do something."""
+        return self.moment is None and not self.links.is_static
+
+    @cached_property
+    def main(self) -> Snapshot:
+        """Main as it is now: who may what is always asked of it."""
+        return self.world.snapshot()
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The registry as it is looked at."""
+        return self.world.snapshot(self.moment.commit) if self.moment else self.main
+
+    @cached_property
+    def may_read(self) -> Callable[[str], bool]:
+        """Whether the viewer may read the model file at a path."""
+        return (lambda _: True) if self.everything else reader(self.main, self.viewer)
+
+    def require_readable(self, name: str) -> str:
+        """The path of a model that the viewer may read. `NotFound`, or `Denied`."""
+        path = self.snapshot.registry.path(name)
+        if not self.may_read(path):
+            raise Denied(f"{self.viewer or 'nobody in particular'} may not read {name}", fix="ask one of its owners")
+        return path
+
+    def story(self, name: str) -> Story:
+        """The story of a model up to the moment that is looked at."""
+        return self.memory.story(self.world, name, self.snapshot.commit)
+
+    @property
+    def open_requests(self) -> tuple[Request, ...]:
+        """The requests that are open now, newest first, as far as the viewer may read all they touch."""
+        if self._open is None:
+            found = self.world.forge.requests("open") if self.moment is None else ()
+            self._open = tuple(request for request in found if self.may_read_request(request))
+        return self._open
+
+    def may_read_request(self, request: Request) -> bool:
+        """Whether the viewer may read every model that a request touches."""
+        return all(map(self.may_read, self.memory.touched(self.world, request)))
+
+    def asked_of(self, path: str) -> tuple[Request, ...]:
+        """The open requests that touch a file."""
+        return tuple(one for one in self.open_requests if path in self.memory.touched(self.world, one))
