@@ -24,34 +24,32 @@ def milliseconds(moment: datetime) -> int:
 
 def registered_model(seen: SeenModel) -> RegisteredModel:
     """A model with the newest version of each stage."""
-    model = seen.model
     return RegisteredModel(
-        name=model.name,
-        creation_timestamp=milliseconds(model.created.at),
-        last_updated_timestamp=milliseconds(seen.updated_at),
-        description=model.description or None,
+        name=seen.name,
+        creation_timestamp=seen.created_at,
+        last_updated_timestamp=seen.updated_at,
+        description=seen.description or None,
         latest_versions=[model_version(one) for one in seen.latest],
-        tags=[RegisteredModelTag(key, value) for key, value in sorted(model.tags.items())],
-        aliases=[RegisteredModelAlias(alias, number) for alias, number in sorted(model.aliases.items())],
+        tags=[RegisteredModelTag(key, value) for key, value in sorted(seen.tags.items())],
+        aliases=[RegisteredModelAlias(alias, number) for alias, number in sorted(seen.aliases.items())],
     )
 
 
 def model_version(seen: SeenVersion) -> ModelVersion:
     """A version as it is at main."""
-    version, run = seen.version, seen.version.run
     return ModelVersion(
-        name=seen.model.name,
-        version=version.version,
-        creation_timestamp=milliseconds(version.created.at),
-        last_updated_timestamp=milliseconds(seen.updated_at),
-        description=version.description or None,
-        user_id=version.created.by,
-        current_stage=version.stage,
-        source=version.source,
-        run_id=(run.id if run else "") or None,
-        run_link=(run.link if run else "") or None,
-        tags=[ModelVersionTag(key, value) for key, value in sorted(version.tags.items())],
-        aliases=list(seen.model.aliases_of(version.version)),
+        name=seen.name,
+        version=seen.number,
+        creation_timestamp=seen.created_at,
+        last_updated_timestamp=seen.updated_at,
+        description=seen.description or None,
+        user_id=seen.created_by,
+        current_stage=seen.stage,
+        source=seen.source,
+        run_id=seen.run_id or None,
+        run_link=seen.run_link or None,
+        tags=[ModelVersionTag(key, value) for key, value in sorted(seen.tags.items())],
+        aliases=list(seen.aliases),
     )
 
 

@@ -138,7 +138,7 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
             rights.readable(world, _text(name, "name"))
             wanted = {checked_stage(world.snapshot().spec, stage).name for stage in stages or ()}
             latest = self._questions.model(world, name).latest
-            return [entities.model_version(one) for one in latest if not wanted or one.version.stage in wanted]
+            return [entities.model_version(one) for one in latest if not wanted or one.stage in wanted]
 
     def set_registered_model_tag(self, name: str, tag: RegisteredModelTag) -> None:
         """Set a tag of a model."""
