@@ -12,7 +12,7 @@ from typing import Any, Final
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag, RegisteredModel, RegisteredModelTag
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.abstract_store import AbstractStore
-from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
+from mlflow.utils.search_utils import SearchUtils
 
 from stagedoor.apps.mlflow_plugin import entities
 from stagedoor.apps.mlflow_plugin.desks import Desks
@@ -33,7 +33,6 @@ _logger = logging.getLogger(__name__)
 # https://mlflow.org/docs/latest/api_reference/rest-api.html#search-registeredmodels
 MAX_MODELS: Final = 1_000
 MAX_VERSIONS: Final = 200_000
-_ALL: Final = 2**31
 _BACKEND: Final = "_MLFLOW_SERVER_FILE_STORE"
 _COPY: Final = re.compile(r"models:/+([^/@]+)/([0-9]{1,18})")
 
@@ -123,9 +122,9 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         """Models by MLflow's search grammar, by name where no order is asked for."""
         with self._reading() as world:
             limit = _limit(max_results, 100, MAX_MODELS)
-            seen = self._questions.models(world, Query(limit=_ALL)).items
-            found = SearchModelUtils.filter([entities.registered_model(one) for one in seen], filter_string)
-            return _page(SearchModelUtils.sort(found, _order(order_by)), page_token, limit)
+            query = Query(filter_string or "", tuple(_order(order_by)), limit, page_token or "")
+            found = self._questions.models(world, query)
+            return PagedList([entities.registered_model(one) for one in found.items], found.next_token or None)
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         """One model."""
@@ -235,10 +234,9 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         """Versions by MLflow's search grammar, those changed last first where no order is asked for."""
         with self._reading() as world:
             limit = _limit(max_results, 10_000, MAX_VERSIONS)
-            seen = self._questions.versions(world, Query(limit=_ALL)).items
-            found = SearchModelVersionUtils.filter([entities.model_version(one) for one in seen], filter_string)
-            order = _order(order_by) or ["last_updated_timestamp DESC"]
-            return _page(SearchModelVersionUtils.sort(found, order), page_token, limit)
+            order = tuple(_order(order_by) or ["last_updated_timestamp DESC"])
+            found = self._questions.versions(world, Query(filter_string or "", order, limit, page_token or ""))
+            return PagedList([entities.model_version(one) for one in found.items], found.next_token or None)
 
     def set_model_version_tag(self, name: str, version: object, tag: ModelVersionTag) -> None:
         """Set a tag of a version."""
