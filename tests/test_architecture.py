@@ -127,6 +127,6 @@ def test_apprise_is_known_by_one_module() -> None:
     assert knowing == ["stagedoor.effects.notify"]
 
 
-def test_mlflows_tracking_is_known_by_one_module() -> None:
+def test_mlflow_is_known_by_one_room_and_its_own_door() -> None:
     knowing = {own_name(path) for path in modules() if "mlflow" in {m.split(".")[0] for m in imports(path)}}
-    assert {name for name in knowing if ".mlflow_plugin." not in name} == {"stagedoor.tracking.mlflow_runs"}
+    assert all(name.startswith(("stagedoor.tracking.mlflow_", "stagedoor.apps.mlflow_plugin.")) for name in knowing)

@@ -13,6 +13,7 @@ from stagedoor.core.layout import checked_folder, checked_name, model_path, twin
 from stagedoor.core.policy import RegistrySpec, Stage
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import ARCHIVED, MAX_NUMBER, MAX_TEXT, Created, Evidence, RegisteredModel, Version
+from stagedoor.core.transfer import news
 from stagedoor.errors import AlreadyExists, BadInput, InvalidState
 
 # MLflow's rules for an alias, and what would read as a version: https://mlflow.org/docs/latest/ml/model-registry/
@@ -143,6 +144,14 @@ class Transition:
     expected: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A model as another registry has it: new here, or with versions and aliases that are news to the one here."""
+
+    model: RegisteredModel
+    folder: str = ""
+
+
 Intent = (
     CreateModel
     | RegisterVersion
@@ -157,6 +166,7 @@ Intent = (
     | DeleteModel
     | DeleteVersion
     | Transition
+    | TakeOver
 )
 
 
@@ -204,6 +214,8 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
             return _delete_version(registry, model, number)
         case Transition():
             return _transition(intent, registry, spec)
+        case TakeOver():
+            return _take_over(intent, registry, spec)
         case _:
             assert_never(intent)
 
@@ -283,6 +295,23 @@ def _delete_version(registry: Registry, name: str, number: int) -> Registry:
     kept = tuple(v for v in model.versions if v.version != number)
     aliases = {alias: target for alias, target in model.aliases.items() if target != number}
     return _update(registry, name, versions=kept, aliases=aliases)
+
+
+def _take_over(intent: TakeOver, registry: Registry, spec: RegistrySpec) -> Registry:
+    model = intent.model
+    if registry.find(model.name) is None:
+        new = CreateModel(model.name, model.id, model.created, model.description, model.tags, intent.folder)
+        registry = _create(new, registry, spec)
+    known = registry.model(model.name)
+    found = news(known, model)
+    for version in found.versions:
+        checked_stage(spec, version.stage)
+        for key, value in version.tags.items():
+            _tag_key(key), _tag_value(value)
+    aliases = {checked_alias(alias, spec): number for alias, number in found.aliases.items()}
+    versions = (*known.versions, *found.versions)
+    last = max((known.last_version, *(version.version for version in versions)))
+    return _update(registry, model.name, versions=versions, last_version=last, aliases={**known.aliases, **aliases})
 
 
 def _update_version(registry: Registry, name: str, number: int, **changed: object) -> Registry:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from stagedoor.core.mlmodel import ModelCard, read
 from stagedoor.core.spec import Code, Dataset, Run, to_milliseconds
@@ -21,9 +20,14 @@ from stagedoor.errors import BadInput, NotFound, RegistryError, Unavailable
 _RUN_SOURCE: Final = re.compile(r"runs:/+([^/]+)/?(.*)")
 _LOGGED_SOURCE: Final = re.compile(r"models:/+(m-[^/]+)/?(.*)")
 _LOGIN: Final = re.compile(r"://[^/@\s]+@")
+_INSTEAD: Final = ", or go on with --no-lineage"
 _MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
-# how often a command tries a server that does not answer: MLflow's own 7 take minutes
-_TRIES: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+# MLflow tries a server that does not answer 7 times, which takes minutes, and draws bars into a command's output
+_COMMAND: Final = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def look_up(uri: str, source: str, run_id: str = "", model_id: str = "", *, pati
     `NotFound` where the server has no such run, `Unavailable` where it does not answer; `patient` tries as long as
     MLflow does. https://mlflow.org/docs/latest/ml/tracking/
     """
-    with asking(uri, patient=patient) as client:
+    with asking(uri, patient=patient, instead=_INSTEAD) as client:
         of_run, of_logged = _RUN_SOURCE.fullmatch(source), _LOGGED_SOURCE.fullmatch(source)
         model_id = of_logged[1] if of_logged else model_id
         run_id = run_id or (of_run[1] if of_run else "")
@@ -76,31 +80,31 @@ def look_up(uri: str, source: str, run_id: str = "", model_id: str = "", *, pati
 
 
 @contextmanager
-def asking(uri: str, *, patient: bool = False, registry: str = "") -> Iterator[Any]:
-    """MLflow's client; what goes wrong with it is raised as an error of ours."""
+def asking(uri: str, *, patient: bool = False, instead: str = "") -> Iterator[Any]:
+    """MLflow's client of a server; what goes wrong with it is an error of ours. `instead` is how to do without."""
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
     except ImportError as error:
         raise Unavailable(
-            f"MLflow is not installed: {error}", fix="pip install 'stagedoor[mlflow]', or go on with --no-lineage"
+            f"MLflow is not installed: {error}", fix=f"pip install 'stagedoor[mlflow]'{instead}"
         ) from error
     try:
-        with _impatiently(not patient):
-            yield MlflowClient(tracking_uri=uri, registry_uri=registry or uri)
+        with _as_a_command(not patient):
+            yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
-        raise _ours(error, without_secrets(registry or uri)) from error
+        raise _ours(error, without_secrets(uri), instead) from error
     except (OSError, ImportError, ValueError) as error:
-        raise _unavailable(str(error), without_secrets(registry or uri)) from error
+        raise _unavailable(str(error), without_secrets(uri), instead) from error
 
 
-def _ours(error: Any, uri: str) -> RegistryError:
+def _ours(error: Any, uri: str, instead: str) -> RegistryError:
     said = _first_line(error.message)
     if error.error_code in _MISSING:
-        return NotFound(said, where=uri, fix="look at what is there, or go on with --no-lineage")
+        return NotFound(said, where=uri, fix=f"look at what is there{instead}")
     if error.error_code == "INVALID_PARAMETER_VALUE":
         return BadInput(said, where=uri, fix="look at the address and at what is asked for")
-    return _unavailable(said, uri)
+    return _unavailable(said, uri, instead)
 
 
 def _first_line(said: str) -> str:
@@ -108,17 +112,17 @@ def _first_line(said: str) -> str:
     return _LOGIN.sub("://", said.strip().partition("\n")[0])[:500] or "no reason is given"
 
 
-def _unavailable(said: str, uri: str) -> Unavailable:
+def _unavailable(said: str, uri: str, instead: str) -> Unavailable:
     return Unavailable(
         f"MLflow does not answer: {_first_line(said)}",
         where=uri,
-        fix="try again when it does, or go on with --no-lineage",
+        fix=f"try again when it does{instead}",
     )
 
 
 @contextmanager
-def _impatiently(wanted: bool) -> Iterator[None]:
-    mine = {key: value for key, value in _TRIES.items() if wanted and key not in os.environ}
+def _as_a_command(wanted: bool) -> Iterator[None]:
+    mine = {key: value for key, value in _COMMAND.items() if wanted and key not in os.environ}
     os.environ.update(mine)
     try:
         yield
@@ -179,10 +183,7 @@ def _page(uri: str) -> str:
 
 def without_secrets(uri: str) -> str:
     """An address without user, password and query."""
-    if "://" not in uri:
-        return uri
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return _LOGIN.sub("://", uri.partition("?")[0])
 
 
 def _code(tags: Mapping[str, str]) -> Code | None:
