@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -41,6 +41,7 @@ from stagedoor.workflows.world import World
 from stagedoor.workflows.writing import DIRECT, Lane, Outcome, write
 
 Target = HttpTarget | JobTarget
+K = TypeVar("K", HttpTarget, JobTarget)
 NO_SECRETS: Final[Secrets] = {}
 
 
@@ -182,6 +183,25 @@ def delete(world: World, text: str, *, comment: str = "", lane: Lane = DIRECT) -
 
 def _plain(hook: Webhook) -> dict[str, Any]:
     return {name: getattr(hook, name) for name in type(hook).model_fields}
+
+
+def http_target(url: str, *, verify: bool = True) -> HttpTarget:
+    """A URL to post to; `BadInput` for one that cannot be."""
+    return _made(HttpTarget, {"url": url, "verify": verify})
+
+
+def job_target(job_id: str | int, workspace_url: str) -> JobTarget:
+    """A job to run; `BadInput` for one that cannot be."""
+    return _made(JobTarget, {"job_id": job_id, "workspace_url": workspace_url})
+
+
+def _made(kind: type[K], said: Mapping[str, Any]) -> K:
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise BadInput(f"{where}: {fault['msg'].lower()}", where=where, fix=_FIX) from None
 
 
 def _target(target: Target) -> dict[str, Any]:

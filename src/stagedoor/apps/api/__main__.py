@@ -28,13 +28,16 @@ More = Callable[[House, Settings], Sequence[APIRouter]]
 @click.option("--trust-header", default="")
 @click.option("--trusted-proxy", "trusted_proxies", multiple=True)
 @click.option("--local-user/--no-local-user", "local_user", default=True)
+@click.option("--allow-private-webhooks", "private_webhooks", is_flag=True, envvar="STAGEDOOR_ALLOW_PRIVATE_WEBHOOKS")
 @click.pass_obj
 def main(
     more: More | None, directory: Path, registry: str | None, branch: str | None, host: str, port: int,
-    trust_header: str, trusted_proxies: tuple[str, ...], local_user: bool,
+    trust_header: str, trusted_proxies: tuple[str, ...], local_user: bool, private_webhooks: bool,
 ) -> None:  # fmt: skip
     """Serve the registry; the first line on stdout says where. The object of the context is what else is served."""
-    settings = Settings(directory, registry, branch, host, port, trust_header, trusted_proxies, local_user)
+    settings = Settings(
+        directory, registry, branch, host, port, trust_header, trusted_proxies, local_user, private_webhooks
+    )
     try:
         serve(settings, more or _nothing_more)
     except RegistryError as error:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from stagedoor import __version__
-from stagedoor.apps.api import comments, models, people, permissions, stages, versions
+from stagedoor.apps.api import comments, hooks, models, people, permissions, stages, versions
 from stagedoor.apps.api.calls import Call, Calls, read
 from stagedoor.apps.api.house import MAX_BODY, House
 from stagedoor.apps.api.porter import to_stderr
@@ -27,7 +27,7 @@ T = TypeVar("T")
 # the first is in the documentation; databricks-registry-webhooks and old clients use the second, MLflow's UI the third
 PREFIXES: Final = ("/api/2.0", "/api/2.0/preview", "/ajax-api/2.0")
 CALLS: Final[tuple[Calls, ...]] = tuple(
-    part.calls for part in (models, versions, stages, comments, permissions, people)
+    part.calls for part in (models, versions, stages, comments, hooks, permissions, people)
 )
 
 

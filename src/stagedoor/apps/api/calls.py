@@ -22,6 +22,8 @@ class Visit:
 
     world: World
     questions: Questions
+    # whether webhooks may call receivers in the own network
+    allow_private: bool = False
 
 
 class Asked(BaseModel):

@@ -41,6 +41,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     # whether the git user of this machine needs no sign-in on the pages
     local_user: bool = True
+    allow_private_webhooks: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -57,6 +58,7 @@ class House:
 
     desks: Desks
     keeper: Doorkeeper
+    allow_private: bool = False
     questions: Questions = field(default_factory=Questions)
     places: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(AT_ONCE))
 
@@ -65,7 +67,7 @@ class House:
         """A call by somebody who has been let in."""
         with self.desks.desk(None) as world:
             world.actor_override = Actor(email, _name(world, email), "token")
-            yield Visit(world, self.questions)
+            yield Visit(world, self.questions, self.allow_private)
 
 
 def _name(world: World, email: str) -> str:
@@ -89,4 +91,4 @@ def build(settings: Settings) -> House:
     with desks.desk(None) as world:
         world.main()
         keeper = Doorkeeper(tokens_of(world.repository), settings.trust_header, proxies)
-    return House(desks, keeper)
+    return House(desks, keeper, settings.allow_private_webhooks)

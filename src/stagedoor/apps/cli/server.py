@@ -27,8 +27,13 @@ from stagedoor.workflows.tokens import Token, lasts, tokens_of
     default=True,
     help="Let git's user on this machine see the pages without a sign-in (default: yes, on 127.0.0.1 only).",
 )
+@click.option(
+    "--allow-private-webhooks", "private", is_flag=True, help="Let webhooks call receivers in the own network."
+)
 @click.pass_obj
-def server(door: Door, host: str, port: int, trust_header: str, proxies: tuple[str, ...], local_user: bool) -> None:
+def server(
+    door: Door, host: str, port: int, trust_header: str, proxies: tuple[str, ...], local_user: bool, private: bool
+) -> None:
     """Serve the registry: pages for people, and calls for MLflow and Databricks clients.
 
     What is written here is a commit or a request like any other, by whom the token names. It stops on SIGTERM and
@@ -44,6 +49,7 @@ def server(door: Door, host: str, port: int, trust_header: str, proxies: tuple[s
     given = [f"{option}={value}" for option, value in said.items() if value]
     given += [f"--trusted-proxy={proxy}" for proxy in proxies]
     given += [] if local_user else ["--no-local-user"]
+    given += ["--allow-private-webhooks"] if private else []
     # a process of its own: the doors do not know each other, and signals go straight to it
     os.execv(sys.executable, [sys.executable, "-P", "-m", "stagedoor.apps.server", *given])  # noqa: S606
 

@@ -11,7 +11,7 @@ from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, echo_outcome, json_option, lane_of, lane_options, table
 from stagedoor.core.views.plain import shortened, visible
 from stagedoor.core.views.plans import data as plan_data
-from stagedoor.core.webhooks import HttpTarget, JobTarget, SecretName
+from stagedoor.core.webhooks import JobTarget, SecretName
 from stagedoor.errors import BadInput
 from stagedoor.workflows import hooking
 
@@ -224,7 +224,7 @@ def _target(url: str | None, no_verify: bool, job_id: str | None, workspace: str
     try:
         if job_id and workspace:
             return JobTarget(job_id=job_id, workspace_url=workspace)
-        return HttpTarget(url=url, verify=not no_verify) if url else None
+        return hooking.http_target(url, verify=not no_verify) if url else None
     except ValueError:
         raise BadInput("a job has a number, and a URL at most 2,048 characters", fix="look at the target") from None
 
