@@ -59,13 +59,20 @@ def ended(one: Wanted, kind: Kind, by: str, at: datetime, comment: str) -> Activ
 
 def of_version(world: World, ref: Ref) -> tuple[Activity, ...]:
     """Everything that happened to a version, newest first. What came at the same time stays in the order of main."""
-    requests = world.forge.requests("all")
+    path = world.snapshot().registry.path(ref.model)
+    moves = ((request, one) for request in world.forge.requests("all") for one in moves_of(world, request, path))
+    asked = [(request, one) for request, one in moves if one.version == ref.version]
+    return told(history.activity(world, ref.model, ref.version), comments.of(world, str(ref)), asked)
+
+
+def told(
+    events: Sequence[Event], said: Sequence[comments.Comment], asked: Sequence[tuple[Request, Wanted]]
+) -> tuple[Activity, ...]:
+    """As `of_version`, from what is known of it: its events, its comments, and the moves that requests ask for."""
     # a commit has whole seconds, and the step of the merge knows better
-    merged = {one.number: step.at for one in requests for step in one.steps if isinstance(step, MergedStep)}
-    events = history.activity(world, ref.model, ref.version)
+    merged = {one.number: step.at for one, _ in asked for step in one.steps if isinstance(step, MergedStep)}
     moves = [_moved(one, merged.get(one.request or 0, one.at)) for one in events if one.kind == _TRANSITIONED]
-    said = [_commented(comment) for comment in reversed(comments.of(world, str(ref)))]
-    found = [*moves, *said, *_of_requests(world, ref, requests)]
+    found = [*moves, *map(_commented, reversed(said)), *_of_requests(asked)]
     return tuple(sorted(found, key=lambda one: one.at, reverse=True))
 
 
@@ -82,15 +89,11 @@ def _commented(comment: comments.Comment) -> Activity:
     return Activity(comment.id, "NEW_COMMENT", comment.by, comment.at, comment.body)
 
 
-def _of_requests(world: World, ref: Ref, requests: Sequence[Request]) -> Iterator[Activity]:
-    path = world.snapshot().registry.path(ref.model)
-    for request in requests:
-        for one in moves_of(world, request, path):
-            if one.version != ref.version:
-                continue
-            for step in request.steps:
-                if isinstance(step, Opened):
-                    yield asked(one)
-                elif isinstance(step, Closed):
-                    kind: Kind = "REJECTED_REQUEST" if step.how == "rejected" else "CANCELLED_REQUEST"
-                    yield ended(one, kind, step.by, step.at, step.body)
+def _of_requests(asked_: Sequence[tuple[Request, Wanted]]) -> Iterator[Activity]:
+    for request, one in asked_:
+        for step in request.steps:
+            if isinstance(step, Opened):
+                yield asked(one)
+            elif isinstance(step, Closed):
+                kind: Kind = "REJECTED_REQUEST" if step.how == "rejected" else "CANCELLED_REQUEST"
+                yield ended(one, kind, step.by, step.at, step.body)

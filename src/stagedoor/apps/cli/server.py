@@ -43,7 +43,7 @@ def server(
     stagedoor token create ann@example.com
     stagedoor server --port 5151
     """
-    _require_extra()
+    require_extra("fastapi", "uvicorn", "markdown_it", "nh3")
     said = {"--directory": str(door.directory), "--registry": door.registry, "--branch": door.branch}
     said |= {"--host": host, "--port": str(port), "--trust-header": trust_header}
     given = [f"{option}={value}" for option, value in said.items() if value]
@@ -54,10 +54,11 @@ def server(
     os.execv(sys.executable, [sys.executable, "-P", "-m", "stagedoor.apps.server", *given])  # noqa: S606
 
 
-def _require_extra() -> None:
+def require_extra(*names: str) -> None:
+    """`BadInput` where a library of the server's extra is missing."""
     from importlib.util import find_spec
 
-    if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "markdown_it", "nh3")):
+    if any(find_spec(name) is None for name in names):
         raise BadInput("the server's libraries are not installed", fix="pip install 'stagedoor[server]'")
 
 

@@ -85,6 +85,8 @@ class SiteLinks:
     """The pages of a static site, seen from a page that is `depth` folders down."""
 
     depth: int = 0
+    # the requests that have a page
+    known: frozenset[int] = frozenset()
     is_static: bool = True
 
     def _up(self, path: str) -> str:
@@ -103,7 +105,7 @@ class SiteLinks:
         return self._up("requests.html")
 
     def request(self, number: int) -> str:
-        return self._up(f"requests/{number}.html")
+        return self._up(f"requests/{number}.html") if number in self.known else self.requests()
 
     def activity(self) -> str:
         return self._up("activity.html")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Final, TypeVar
 
 from stagedoor.apps.ui.links import Links
 from stagedoor.core.events import Event
 from stagedoor.core.requests import Request
-from stagedoor.errors import BadRepository, Denied
+from stagedoor.errors import BadRepository, BadSpec, Denied
 from stagedoor.workflows.history import Landed, landed, landings_of
 from stagedoor.workflows.moments import Moment
+from stagedoor.workflows.moving import Wanted, moves_of
 from stagedoor.workflows.reading import Lineage, lineages
 from stagedoor.workflows.rights import reader
 from stagedoor.workflows.snapshots import Snapshot, root_of
@@ -58,6 +60,8 @@ class Memory:
         self._stories: dict[tuple[str, str], Story] = {}
         self._touched: dict[tuple[str, str], frozenset[str]] = {}
         self._events: dict[tuple[str, str], tuple[Event, ...]] = {}
+        self._requests: dict[tuple[str, str], Request] = {}
+        self._moves: dict[tuple[str, str], tuple[Wanted, ...]] = {}
 
     def story(self, world: World, name: str, commit: str) -> Story:
         """The story of a model up to a commit."""
@@ -71,6 +75,26 @@ class Memory:
             return frozenset(c.path.removeprefix(root) for c in world.repository.changes(request.base, request.head))
 
         return self._kept(self._touched, (request.base, request.head), look, _MOST_REQUESTS)
+
+    def remember(self, name: str, commit: str, story: Story) -> None:
+        """Put a story in that somebody has read already."""
+        self._kept(self._stories, (commit, name), lambda: story, _MOST_STORIES)
+
+    def requests(self, world: World) -> tuple[Request, ...]:
+        """Every request, newest first. Each is read again only when something was added to it."""
+        found = []
+        for number, tip in sorted(world.forge.tips().items(), reverse=True):
+            with suppress(BadRepository):
+                # a chain that somebody broke by hand hides no other request
+                found.append(self._kept(self._requests, (str(number), tip), partial(world.forge.get, number), 20_000))
+        return tuple(found)
+
+    def moves(self, world: World, request: Request, path: str) -> tuple[Wanted, ...]:
+        """The moves of a file's versions that a request asks for."""
+        if path not in self.touched(world, request):
+            return ()
+        key = (f"{request.base}:{request.head}:{request.updated_at}", path)
+        return self._kept(self._moves, key, lambda: tuple(moves_of(world, request, path)), _MOST_REQUESTS)
 
     def events(self, world: World, commit: str) -> tuple[Event, ...]:
         """What one commit of main stands for."""
@@ -124,6 +148,11 @@ class Look:
         return self.world.snapshot()
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all models of main."""
+        return frozenset(self.main.registry.names)
+
+    @cached_property
     def snapshot(self) -> Snapshot:
         """The registry as it is looked at."""
         return self.world.snapshot(self.moment.commit) if self.moment else self.main
@@ -148,9 +177,14 @@ class Look:
     def open_requests(self) -> tuple[Request, ...]:
         """The requests that are open now, newest first, as far as the viewer may read all they touch."""
         if self._open is None:
-            found = self.world.forge.requests("open") if self.moment is None else ()
-            self._open = tuple(request for request in found if self.may_read_request(request))
+            self._open = tuple(request for request in self.requests if request.is_open)
         return self._open
+
+    @cached_property
+    def requests(self) -> tuple[Request, ...]:
+        """Every request that the viewer may read, newest first; none where it is about the past."""
+        found = self.memory.requests(self.world) if self.moment is None else ()
+        return tuple(request for request in found if self.may_read_request(request))
 
     def may_read_request(self, request: Request) -> bool:
         """Whether the viewer may read every model that a request touches."""
@@ -159,3 +193,20 @@ class Look:
     def asked_of(self, path: str) -> tuple[Request, ...]:
         """The open requests that touch a file."""
         return tuple(one for one in self.open_requests if path in self.memory.touched(self.world, one))
+
+    def url_of(self, event: Event) -> str:
+        """The page that an event is about; empty where there is none any more."""
+        if event.request is not None and any(one.number == event.request for one in self.requests):
+            return self.links.request(event.request)
+        path = self.main.registry.file_of(event.model) if event.model in self.names else ""
+        if not path or not self.may_read(path):
+            return ""
+        with suppress(BadSpec):
+            if event.version is not None and self.main.registry.models[path].version(event.version) is not None:
+                return self.links.version(event.model, event.version)
+            return self.links.model(event.model)
+        return ""
+
+    def moves(self, request: Request, path: str) -> tuple[Wanted, ...]:
+        """The moves of a file's versions that a request asks for."""
+        return self.memory.moves(self.world, request, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from stagedoor.apps.ui.links import with_query
@@ -20,7 +20,6 @@ from stagedoor.core.views.timelines import Stayed, Timeline, timeline
 from stagedoor.errors import BadInput, RegistryError
 from stagedoor.index import CannotKeep, ModelEntry, moment
 from stagedoor.workflows import following, indexing, owning, rights
-from stagedoor.workflows.moving import moves_of
 from stagedoor.workflows.reading import ModelRow, ModelsQuery, models
 from stagedoor.workflows.snapshots import root_of
 
@@ -257,6 +256,8 @@ def model(look: Look, name: str, said: Mapping[str, str]) -> dict[str, Any]:
         "updated_at": story.updated_at or found.created.at,
         "rows": [_version_row(look, found, version, asked) for version in (versions if shows_all else active)],
         "shows_all": shows_all,
+        "has_asked": bool(asked),
+        "has_tags": any(version.tags for version in versions),
         "counts": (len(versions), len(active)),
         "requests": look.asked_of(path),
         "owned": _owned(look, path),
@@ -274,7 +275,7 @@ def _asked(look: Look, path: str) -> Mapping[int, tuple[tuple[int, str], ...]]:
     """The moves that open requests ask for, by version."""
     found: dict[int, tuple[tuple[int, str], ...]] = {}
     for request in look.asked_of(path):
-        for one in moves_of(look.world, request, path):
+        for one in look.moves(request, path):
             found[one.version] = (*found.get(one.version, ()), (request.number, one.to_stage))
     return found
 
@@ -325,12 +326,12 @@ def _timeline(look: Look, story: Story) -> Timeline | None:
     return timeline(stays, (PRODUCTION, STAGING, *reversed(own)), now)
 
 
-def _latest(look: Look, stays: Iterable[Stayed]) -> datetime:
-    """Now; on a static site the newest commit, so that the same registry gives the same page."""
-    if not look.links.is_static:
-        return look.world.now()
+def _latest(look: Look, stays: Sequence[Stayed]) -> datetime:
+    """Now; on a static site a little after the last move, so that the same file gives the same page."""
     times = [time for stay in stays for time in (stay.since, stay.until) if time]
-    return max([look.world.chain().merged[-1], *times])
+    if not look.links.is_static or not times:
+        return look.world.now()
+    return max(times) + max((max(times) - min(times)) / 8, timedelta(days=1))
 
 
 def _chart(found: RegisteredModel, story: Story, metric: str) -> dict[str, Any]:

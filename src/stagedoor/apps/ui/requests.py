@@ -23,7 +23,7 @@ from stagedoor.core.requests import (
 from stagedoor.core.spec import PRODUCTION, STAGING
 from stagedoor.errors import Denied, RegistryError
 from stagedoor.gitstore import Entry, FileChange, TooBig
-from stagedoor.workflows.reviewing import Standing, requests, standing
+from stagedoor.workflows.reviewing import Standing, standing
 from stagedoor.workflows.writing import owns_some_of
 
 PAGE: Final = 50
@@ -83,8 +83,7 @@ def _in_state(look: Look, state: str) -> list[Request]:
         return [one for one in look.open_requests if me in one.authors]
     if state == "waiting":
         return [one for one in look.open_requests[:MOST_JUDGED] if _waits_for(look, one)]
-    found = requests(look.world, state)  # type: ignore[arg-type]
-    return [one for one in found if look.may_read_request(one)]
+    return [one for one in look.requests if state in ("all", one.state)]
 
 
 def _waits_for(look: Look, request: Request) -> bool:

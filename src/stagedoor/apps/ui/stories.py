@@ -69,7 +69,7 @@ def _is_wanted(look: Look, event: Event, kind: str, model: str, who: str) -> boo
 def _may_see(look: Look, event: Event) -> bool:
     names = [name for name in (event.model, *event.models) if name]
     registry = look.main.registry
-    return all(name not in registry.names or look.may_read(registry.file_of(name)) for name in names)
+    return all(name not in look.names or look.may_read(registry.file_of(name)) for name in names)
 
 
 def deliveries(look: Look) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stagedoor.apps.ui.looks import Look
-from stagedoor.apps.ui.models import May, may_of
+from stagedoor.apps.ui.models import may_of
+from stagedoor.apps.ui.requests import judged
+from stagedoor.core.approval import Verdict
 from stagedoor.core.gates import GateRuling, gates_for
 from stagedoor.core.owners import Level
 from stagedoor.core.plan import MetricDelta
@@ -20,7 +22,6 @@ from stagedoor.errors import RegistryError
 from stagedoor.workflows import activities, attaching, comments, following, gating, rights
 from stagedoor.workflows.activities import Activity
 from stagedoor.workflows.attaching import Attached
-from stagedoor.workflows.moving import moves_of
 
 _WORDS: Final = {
     "APPLIED_TRANSITION": "moved it",
@@ -54,6 +55,9 @@ class Pending:
     may_approve: bool
     may_reject: bool
     may_cancel: bool
+    verdict: Verdict | None = None
+    # what is in the way besides agreement
+    held_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ def _may_do(spec: RegistrySpec, was: str, now: str) -> bool:
 
 def _pending(look: Look, path: str, number: int) -> Iterator[Pending]:
     for request in look.asked_of(path):
-        for one in moves_of(look.world, request, path):
+        for one in look.moves(request, path):
             if one.version == number:
                 yield pending(look, path, request, one.from_stage, one.to_stage)
 
@@ -155,6 +159,8 @@ def pending(look: Look, path: str, request: Request, was: str, now: str) -> Pend
     acts = look.is_live and bool(me)
     may = acts and rights.may_move(look.main, me, path, was, now)
     is_mine = me in request.authors
+    here = judged(look, request)
+    held = (*here.outdated, *(one.what for one in here.plan.errors if one.code != "SD404")) if here else ()
     return Pending(
         request,
         look.links.request(request.number),
@@ -163,6 +169,8 @@ def pending(look: Look, path: str, request: Request, was: str, now: str) -> Pend
         may_approve=may and (not is_mine or look.main.spec.owners.author_may_approve),
         may_reject=may,
         may_cancel=acts and (is_mine or rights.has(look.main, me, path, Level.MANAGE)),
+        verdict=here.plan.verdict if here else None,
+        held_back=held,
     )
 
 
@@ -196,13 +204,11 @@ def _tried(look: Look, found: RegisteredModel, one: Version, guard: Guard) -> Tr
 
 
 def _activities(look: Look, ref: Ref) -> tuple[Activity, ...]:
-    try:
-        found = activities.of_version(look.world, ref)
-    except RegistryError:
-        # the version is there no more, or a shallow clone has no history to tell
-        return ()
-    merged = look.moment.merged if look.moment else None
-    return tuple(one for one in found if merged is None or one.at <= merged)
+    path = look.snapshot.registry.path(ref.model)
+    events = [event for event in look.story(ref.model).events if event.version == ref.version]
+    asked = [(one, move) for one in look.requests for move in look.moves(one, path) if move.version == ref.version]
+    said = comments.of(look.world, str(ref)) if look.moment is None else ()
+    return activities.told(events, said, asked)
 
 
 def _comments(look: Look, ref: Ref) -> tuple[comments.Comment, ...]:
@@ -219,6 +225,3 @@ def _evidence(look: Look, ref: Ref) -> tuple[Attached, ...]:
 
 def _subscription(look: Look, ref: Ref) -> str:
     return following.subscription(look.world, str(ref)) if look.is_live and look.viewer else ""
-
-
-__all__ = ["Choice", "Deed", "May", "Pending", "Tried", "pending", "version"]
