@@ -24,6 +24,7 @@ from stagedoor.core.policy import (
     Quarantined,
     RegistrySpec,
     Route,
+    Serving,
     Stage,
     Waiver,
 )
@@ -65,6 +66,10 @@ def strict(*versions: Version) -> Facts:
 
 def lines(text: str) -> Facts:
     return facts(ONE, ONE, owners=owners(text))
+
+
+def serving(**more: object) -> Facts:
+    return facts(SERVED, SERVED, proposed_spec=RegistrySpec(serving=Serving.model_validate(more)))
 
 
 def told(to: str, event: str = "*") -> Facts:
@@ -361,6 +366,30 @@ CASES: dict[str, Case] = {
         "webhook chat (00000000): there is no model scam",
         HOOKS,
         hooked(model="fraud"),
+    ),
+    "SD521": Case(
+        serving(stages=("Staging", "Archived")),
+        "serving names Archived, which is no stage that is served",
+        POLICY,
+        serving(stages=("Staging",)),
+    ),
+    "SD522": Case(
+        serving(models={"scam": {"enabled": False}}),
+        "serving: there is no model scam",
+        POLICY,
+        serving(models={"fraud": {"enabled": False}}),
+    ),
+    "SD523": Case(
+        serving(models={"fraud": {"traffic": {"Production": {"1": 90}}}}),
+        "traffic of fraud in Production makes 90 percent",
+        POLICY,
+        serving(models={"fraud": {"traffic": {"Production": {"1": 100}}}}),
+    ),
+    "SD524": Case(
+        serving(models={"fraud": {"traffic": {"Production": {"1": 90, "2": 10}}}}),
+        "traffic of fraud: version 2 is not in Production",
+        POLICY,
+        serving(models={"fraud": {"traffic": {"Production": {"1": 100}}}}),
     ),
 }
 

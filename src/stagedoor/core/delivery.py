@@ -12,8 +12,8 @@ from stagedoor.core.policy import Notifications, Route
 
 Preference = Literal["all", "following", "mute"]
 
-# Databricks mails on a new version, a transition request, a transition and a new comment; a change without a review is
-# ours: https://docs.databricks.com/aws/en/machine-learning/manage-model-lifecycle/workspace-model-registry
+# Databricks mails on a new version, a transition request, a transition and a new comment; a change without a review
+# and a version that does not load are ours: https://docs.databricks.com/aws/en/machine-learning/manage-model-lifecycle/workspace-model-registry
 MAILED = frozenset(
     {
         "model_version.created",
@@ -26,6 +26,7 @@ MAILED = frozenset(
         "transition_request.cancelled",
         "comment.created",
         "unreviewed_change",
+        "serving.failed",
     }
 )
 

@@ -55,6 +55,7 @@ KINDS: Final = (
     "policy.changed",
     "unreviewed_change",
     "webhook.disabled",
+    "serving.failed",
 )
 
 
@@ -307,4 +308,15 @@ def webhook_disabled(cause: Event, webhook: str, title: str, failures: int, reas
     text = f"the webhook {title} is not called any more: it failed {failures} times in a row"
     return Event(
         "webhook.disabled", f"webhook {webhook}", text, cause.commit, "the reconciler", at, system_comment=reason
+    )
+
+
+def serving_failed(
+    model: str, version: int, stage: str, by: str, at: datetime, reason: str, commit: str, *, host: str = ""
+) -> Event:
+    """A version that should be served could not be loaded; whatever was served before still is."""
+    ref = f"{model}/{version}"
+    text = f"{ref} could not be loaded{f' on {host}' if host else ''}{f' for {stage}' if stage else ''}: {reason}"
+    return Event(
+        "serving.failed", ref, text, commit, by, at, model=model, version=version, to_stage=stage, system_comment=reason
     )

@@ -169,6 +169,33 @@ class Notifications(Value):
     routes: tuple[Route, ...] = ()
 
 
+DEFAULT_SERVED: Final = (STAGING, PRODUCTION)
+Percent = Annotated[int, BeforeValidator(whole), Field(ge=0, le=100)]
+
+
+_Split = dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,9}$")], Percent]
+
+
+class ServedModel(Value):
+    """How one model is served: whether at all, and how a stage's traffic is split among versions, in percent."""
+
+    enabled: Switch | None = None
+    traffic: dict[str, _Split] = {}  # noqa: RUF012 - pydantic copies it
+
+
+class Serving(Value):
+    """What `stagedoor serve` loads and `stagedoor manifests` renders: the versions in these stages."""
+
+    enabled: Switch = True
+    stages: tuple[str, ...] = DEFAULT_SERVED
+    models: dict[str, ServedModel] = {}  # noqa: RUF012 - as above
+
+    def serves(self, name: str) -> bool:
+        """Whether the model of that name is served; what the model says itself comes first."""
+        own = self.models.get(name)
+        return self.enabled if own is None or own.enabled is None else own.enabled
+
+
 class Requests(Value):
     """How the embedded forge keeps its requests."""
 
@@ -196,6 +223,7 @@ class RegistrySpec(Value):
     owners: Owners = Owners()
     requests: Requests = Requests()
     notifications: Notifications = Notifications()
+    serving: Serving = Serving()
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

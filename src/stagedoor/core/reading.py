@@ -115,6 +115,7 @@ _PATTERNS: Final[dict[str, str]] = {
     "id": "a text of 32 hexadecimal digits in lower case",
     "requests": "refs/pull/ or refs/stagedoor/pull/",
     "stages": "a name without / : . @ and #",
+    "serving": "a version number",
     "teams": "a name without spaces and @",
     "webhooks": "an id of 32 hexadecimal digits in lower case, or a job's number,",
 }

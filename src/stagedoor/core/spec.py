@@ -337,5 +337,5 @@ def _plain(item: Any) -> Any:
     if isinstance(item, tuple):
         return [_plain(one) for one in item]
     if isinstance(item, dict):
-        return dict(sorted(item.items()))
+        return {key: _plain(one) for key, one in sorted(item.items())}
     return format_time(item) if isinstance(item, datetime) else item

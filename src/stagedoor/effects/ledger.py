@@ -26,11 +26,12 @@ class _Record(BaseModel):
 
 
 class Cursor(_Record):
-    """How far the reconciler came: on main, in each request, and in the comments on versions."""
+    """How far the reconciler came: on main, in each request, in comments and in the news of servers."""
 
     main: str = ""
     requests: dict[str, str] = {}
     comments: str = ""
+    serving: str = ""
 
 
 class Lease(_Record):

@@ -29,7 +29,7 @@ PLACES: Final = "STAGEDOOR_ARTIFACTS"
 def proofs_of(world: World, base: Snapshot, head: Snapshot, entry: Entry, asked: Artifact) -> tuple[Condition, ...]:
     """What the artifact of a version says for itself. The key is that of `base`, the signature that of `head`."""
     source = entry.version.source
-    if refused := _out_of_bounds(world, source):
+    if refused := out_of_bounds(world, source):
         fix = f"set {PLACES} to the folders and URLs that a gate may read, where it runs"
         return (Condition(False, f"the artifact of {entry.ref} is not read: {refused}", fix),)
     return tuple(_proofs(world, base, head, entry, asked))
@@ -45,7 +45,7 @@ def _proofs(world: World, base: Snapshot, head: Snapshot, entry: Entry, asked: A
 # --- which places a gate may read -----------------------------------------------------------------------------------
 
 
-def _out_of_bounds(world: World, source: str) -> str:
+def out_of_bounds(world: World, source: str) -> str:
     """Why a gate does not open a source, or nothing."""
     match place_of(source, world.directory):
         case OnDisk(path):

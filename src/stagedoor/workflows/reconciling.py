@@ -12,14 +12,14 @@ from typing import Any
 from stagedoor.core.approval import describe, entitled, judge, needs, with_broken_glass
 from stagedoor.core.calls import Call
 from stagedoor.core.delivery import Telling
-from stagedoor.core.events import Event, moves_of, request_event, unreviewed, version_comment
+from stagedoor.core.events import Event, moves_of, request_event, serving_failed, unreviewed, version_comment
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.requests import Request, fold
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
 from stagedoor.effects.ledger import Cursor, Delivery, Ledger, Status
 from stagedoor.errors import BadRepository, BadSpec, NotFound
-from stagedoor.workflows import comments
+from stagedoor.workflows import comments, faults
 from stagedoor.workflows.history import Landed, landings
 from stagedoor.workflows.merges import changes_between, webhooks_asked
 from stagedoor.workflows.permissions import are_granted_by
@@ -119,7 +119,7 @@ class _Run:
 
     def catch_up(self) -> None:
         cursor = self._start()
-        cursor = self._comments(self._requests(cursor))
+        cursor = self._servers(self._comments(self._requests(cursor)))
         commits = self._new_commits(cursor.main or None)
         for count, one in enumerate(commits, start=1):
             cursor = cursor.model_copy(update={"main": one.commit.oid})
@@ -137,7 +137,9 @@ class _Run:
             return self.ledger.cursor()
         tips = {str(number): tip for number, tip in self.world.forge.tips().items()}
         said = self.world.repository.tip(comments.REF) or ""
-        return Cursor(main=self.world.repository.resolve(self.options.start), requests=tips, comments=said)
+        served = self.world.repository.tip(faults.REF) or ""
+        start = self.world.repository.resolve(self.options.start)
+        return Cursor(main=start, requests=tips, comments=said, serving=served)
 
     def _new_commits(self, since: str | None) -> Sequence[Landed]:
         try:
@@ -233,7 +235,20 @@ class _Run:
         self.ledger.put("cursor.json", cursor)
         return cursor
 
-    def _name(self, said: comments.Comment) -> str:
+    def _servers(self, cursor: Cursor) -> Cursor:
+        """What servers could not load."""
+        tip = self.world.repository.tip(faults.REF)
+        if tip is None or tip == cursor.serving:
+            return cursor
+        for commit, one in faults.since(self.world, cursor.serving or None):
+            if name := self._name(one):
+                told = serving_failed(name, one.version, one.stage, one.by, one.at, one.reason, commit, host=one.host)
+                self.teller.tell([told])
+        cursor = cursor.model_copy(update={"serving": tip})
+        self.ledger.put("cursor.json", cursor)
+        return cursor
+
+    def _name(self, said: comments.Comment | faults.Fault) -> str:
         """What the model is called now: nearly always what it was called then."""
         if said.model and self.teller.id_of(said.model) == said.model_id:
             return said.model

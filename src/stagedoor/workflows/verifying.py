@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, assert_never
 
-from stagedoor.artifacts.answers import Absent, Digested, Found, Unfit, Unreachable, Watch
+from stagedoor.artifacts.answers import Absent, Digested, Found, Unfit, Unreachable, Watch, unwatched
 from stagedoor.artifacts.digest import Reach, digest_of, is_on_disk
 from stagedoor.artifacts.places import OnDisk, place_of
 from stagedoor.artifacts.signatures import Key, NotSigned, Signed, signature_beside, verify_signature
@@ -59,11 +59,15 @@ def integrity_of(
     world: World, version: Version, *, source: str = "", reach: Reach = NO_REACH, name: str = ""
 ) -> Integrity:
     """Compute a version's digest again and compare. Reads the whole artifact; never raises for what it finds there."""
-    at = source or version.source
-    recorded = parse(version.digest)
+    return compare(version.digest, source or version.source, reach, _watch(world, name or "hashing"))
+
+
+def compare(digest: str, source: str, reach: Reach = NO_REACH, watch: Watch = unwatched) -> Integrity:
+    """As `integrity_of`, for a digest that was recorded and a place that is said."""
+    recorded = parse(digest)
     if not isinstance(recorded, Digest):
-        return Integrity("no_digest", _no_digest(recorded), at, version.digest)
-    return _compared(recorded, digest_of(at, reach, _watch(world, name or "hashing")), at)
+        return Integrity("no_digest", _no_digest(recorded), source, digest)
+    return _compared(recorded, digest_of(source, reach, watch), source)
 
 
 def _no_digest(recorded: Foreign) -> str:

@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "server": ("server", "Serve the registry: pages for people, and calls for MLflow and Databricks clients."),
     "site": ("site", "Make the pages as a static site."),
     "token": ("server", "Make, list and revoke the tokens that callers of the server show."),
+    "serve": ("serving", "Serve the models that are in Staging and Production."),
     "explain": ("stories", "Explain a check."),
     "index": ("index", "Show the read index, or build it anew."),
     "fmt": ("files", "Write registry files in their canonical form."),

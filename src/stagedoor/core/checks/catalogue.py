@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stagedoor.core.checks import names, policy, stages, telling, versions
+from stagedoor.core.checks import names, policy, serving, stages, telling, versions
 from stagedoor.core.checks.base import Check
 
 ALL_CHECKS: Final[tuple[Check, ...]] = (
@@ -49,6 +49,10 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     telling.webhooks_call_urls,
     telling.webhooks_hold_no_secret,
     telling.webhook_has_a_model,
+    serving.served_stages_exist,
+    serving.served_models_exist,
+    serving.splits_add_up,
+    serving.splits_name_what_is_there,
 )
 
 FAMILIES: Final = {
@@ -56,7 +60,7 @@ FAMILIES: Final = {
     "SD2": "versions and lineage",
     "SD3": "stages and aliases",
     "SD4": "owners and gates",
-    "SD5": "notifications and webhooks",
+    "SD5": "notifications, webhooks and serving",
 }
 
 
