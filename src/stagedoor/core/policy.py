@@ -202,6 +202,18 @@ class Requests(Value):
     prefix: Annotated[str, Field(pattern=r"^refs/(pull|stagedoor/pull)/$")] = "refs/pull/"
 
 
+class Host(Value):
+    """Where requests are pull requests: a host's kind, its address and the project there.
+
+    What is left out is taken from the remote; so is the kind, where its host is one that everybody knows.
+    """
+
+    kind: Literal["", "embedded", "github", "gitlab", "gitea"] = ""
+    url: Text = ""
+    project: Text = ""
+    remote: Text = "origin"
+
+
 DEFAULT_STAGES: Final = tuple(Stage(name=name) for name in (NO_STAGE, STAGING, PRODUCTION, ARCHIVED))
 Fault = tuple[tuple[str | int, ...], str]
 
@@ -222,6 +234,7 @@ class RegistrySpec(Value):
     direct: tuple[Verb, ...] = get_args(Verb)
     owners: Owners = Owners()
     requests: Requests = Requests()
+    forge: Host = Host()
     notifications: Notifications = Notifications()
     serving: Serving = Serving()
 

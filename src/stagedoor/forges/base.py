@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from stagedoor.core.requests import Request
+from stagedoor.core.requests import Request, Step
+from stagedoor.gitstore import RefUpdate
 
 State = Literal["open", "merged", "closed", "all"]
 
@@ -34,9 +35,13 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """Not merged, and nothing is wrong with the call: look at the reason, then try again."""
+    """Not merged, and nothing is wrong with the call: look at the reason, then try again.
+
+    `is_raced` when somebody was faster, so that looking again at once may help; else it takes people or machines.
+    """
 
     reason: str
+    is_raced: bool = False
 
 
 class Forge(Protocol):
@@ -102,6 +107,22 @@ class Forge(Protocol):
         self, number: int, how: Literal["rejected", "cancelled"], body: str, *, by: Actor, at: datetime
     ) -> Request:
         """The request ends without a merge."""
+        ...
+
+    def publish(self, update: RefUpdate, reason: str) -> None:
+        """Move main, for a write that needs no request. `Raced` when it is not what was expected."""
+        ...
+
+    def landed(self, commit: str) -> int | None:
+        """The request that the host says has landed as a commit of main; None where only the commit could tell."""
+        ...
+
+    def tips(self) -> dict[int, str]:
+        """For every request a word that changes whenever something happens to it: what a reconciler remembers."""
+        ...
+
+    def steps_after(self, number: int, last: str | None) -> Sequence[tuple[str, Step]]:
+        """The steps since `last` was a request's tip, each with a name for ever; all of them without one."""
         ...
 
     def merge(self, number: int, landing: Landing, *, head: str, by: Actor, at: datetime) -> Request | NotReady:

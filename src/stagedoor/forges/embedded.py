@@ -73,9 +73,23 @@ class EmbeddedForge:
             known |= files.keys()
         return tuple(found)
 
-    def tips(self) -> dict[int, Oid]:
+    def steps_after(self, number: int, last: str | None) -> tuple[tuple[Oid, Step], ...]:
+        """The steps that came after a commit of the chain; all of them where it is not on the chain."""
+        steps = self.steps(number)
+        commits = [commit for commit, _ in steps]
+        return steps[len(commits) - commits[::-1].index(Oid(last)) if last in commits else 0 :]
+
+    def landed(self, commit: str) -> int | None:
+        """Nobody but the commit's own trailer knows; the request says whether that is true."""
+        return None
+
+    def publish(self, update: RefUpdate, reason: str) -> None:
+        """Move main here, which is the only place that it is in."""
+        self._git.publish((update,), reason)
+
+    def tips(self) -> dict[int, str]:
         """The newest step's commit of every request: what a reconciler remembers having seen."""
-        return dict(self._metas())
+        return {number: str(oid) for number, oid in self._metas()}
 
     def _metas(self) -> Iterator[tuple[int, Oid]]:
         for ref, oid in self._git.refs(self._prefix).items():
@@ -219,7 +233,7 @@ class EmbeddedForge:
                 f"stagedoor: merge request {number}",
             )
         except Raced as raced:
-            return NotReady(f"{', '.join(raced.refs) or 'main'} has moved")
+            return NotReady(f"{', '.join(raced.refs) or 'main'} has moved", is_raced=True)
         return self.get(number)
 
     def _append(

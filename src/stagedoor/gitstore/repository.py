@@ -24,6 +24,7 @@ from stagedoor.gitstore.objects import InProcess, Kind, missing, oid_of, open_st
 from stagedoor.gitstore.packs import pack
 from stagedoor.gitstore.process import Git, require_git
 from stagedoor.gitstore.refs import OneRef, Refs, can_be_said, create_numbered, is_oid
+from stagedoor.gitstore.remotes import Login, Remote
 from stagedoor.gitstore.trees import Trees
 from stagedoor.gitstore.values import (
     CommitInfo,
@@ -232,6 +233,14 @@ class Repository:
         if not found and self.is_shallow:
             self.require_history()
         return found
+
+    def remote(self, name: str, login: Login | None = None) -> Remote:
+        """Another copy: a remote of this repository by its name, or any address."""
+        return Remote(self._git, self.remote_url(name) or name, login)
+
+    def remote_url(self, name: str) -> str | None:
+        """The address of a configured remote, or None."""
+        return self.config(f"remote.{name}.url")
 
     # Reading: never a work tree
 

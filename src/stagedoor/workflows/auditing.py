@@ -90,9 +90,9 @@ class _Auditor:
 
     @cached_property
     def requests(self) -> Requests:
-        """The requests that are here, wherever the newest policy that reads keeps them."""
+        """The requests that this clone holds, wherever the newest policy that reads keeps them. No host is asked."""
         try:
-            forge = self.world.forge
+            forge = EmbeddedForge(self.world.repository, self.world.snapshot().spec.requests.prefix)
         except BadSpec:
             forge = EmbeddedForge(self.world.repository)
         return Requests(forge, forge.tips())

@@ -14,7 +14,7 @@ from stagedoor.core.calls import Call
 from stagedoor.core.delivery import Telling
 from stagedoor.core.events import Event, moves_of, request_event, serving_failed, unreviewed, version_comment
 from stagedoor.core.layout import REGISTRY_FILE
-from stagedoor.core.requests import Request, fold
+from stagedoor.core.requests import Request
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
 from stagedoor.effects.ledger import Cursor, Delivery, Ledger, Status
@@ -176,8 +176,8 @@ class _Run:
             called = webhooks_asked(base, self.world.snapshot(one.commit.oid))
             root = root_of(self.world.repository)
             asked = needs(one.changes, self._to_agree(one, base), base.spec, root, called)
-            if one.happening.trailers.request is not None:
-                return self._request_faults(one, base, asked)
+            if (number := self._request_of(one)) is not None:
+                return self._request_faults(number, one, base, asked)
             return entitled(asked, one.commit.author.email, owners=base.owners, people=base.people, spec=base.spec)
         except BadSpec as error:
             return f"the policy before it does not read: {error.what}"
@@ -190,9 +190,12 @@ class _Run:
         granted = are_granted_by(base, self.world.snapshot(one.commit.oid), one.commit.author.email)
         return tuple(file for file in one.files if file != path) if granted else one.files
 
-    def _request_faults(self, one: Landed, base: Snapshot, asked: Any) -> str | None:
+    def _request_of(self, one: Landed) -> int | None:
+        """The request a commit came by: what its host says, before what its trailer says."""
+        return self.world.forge.landed(one.commit.oid) or one.happening.trailers.request
+
+    def _request_faults(self, number: int, one: Landed, base: Snapshot, asked: Any) -> str | None:
         """Check the trailer against the request it speaks of: a trailer alone is anybody's word."""
-        number = one.happening.trailers.request or 0
         try:
             request = self.world.forge.get(number)
         except (NotFound, BadRepository):
@@ -255,12 +258,9 @@ class _Run:
         return next((model.name for model in self.policy.registry if model.id == said.model_id), "")
 
     def _steps(self, number: int, last: str | None) -> None:
-        steps = self.world.forge.steps(number)
-        commits = [commit for commit, _ in steps]
-        start = len(commits) - commits[::-1].index(last) if last in commits else 0
-        request = fold(number, [step for _, step in steps])
+        request = self.world.forge.get(number)
         versions, models, moves = self._about(request)
-        for commit, step in steps[start:]:
+        for commit, step in self.world.forge.steps_after(number, last):
             event = request_event(request, step, commit, versions, models, moves)
             if event is not None:
                 self.teller.tell([event])

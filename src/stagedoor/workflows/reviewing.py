@@ -194,6 +194,11 @@ def _merge_once(world: World, number: int, comment: str, also: Sequence[Intent])
     landing = Landing(_tree(here), here.plan.base, _message(here, comment), _tags(here))
     result = world.forge.merge(number, landing, head=here.request.head, by=world.actor, at=world.now())
     if isinstance(result, NotReady):
+        if not result.is_raced:
+            raise InvalidState(
+                f"request {number} cannot be merged yet: {result.reason}",
+                fix="wait for it, or mend it; then merge again",
+            )
         raise Raced((world.repository.ref,))
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -175,6 +175,9 @@ class Snapshot:
             self._models.clear()
         self._models[path, self.files[path].oid] = model
 
+    # adds people that only a host of pull requests knows
+    with_owners: Callable[[People, Callable[[], OwnersFile]], People] | None = None
+
     @cached_property
     def registry(self) -> Registry:
         """Every model file, read when it is asked for."""
@@ -204,9 +207,18 @@ class Snapshot:
         return self._file(RegistrySpec, REGISTRY_FILE)
 
     @cached_property
+    def written_people(self) -> People:
+        """Who is in people.yaml at this commit."""
+        return self._file(People, PEOPLE_FILE)
+
+    @cached_property
     def people(self) -> People:
-        """Who stands behind the owners at this commit, with the teams `users` and `admins`, which nobody declares."""
-        said = self._file(People, PEOPLE_FILE)
+        """Who stands behind the owners at this commit: people.yaml, what only a host knows, and two teams more.
+
+        The teams `users` and `admins` are there without being declared.
+        """
+        written = self.written_people
+        said = self.with_owners(written, lambda: self.owners) if self.with_owners else written
         known = {team.name.lower() for team in said.teams}
         own = {"users": frozenset(person.email.lower() for person in said.people), "admins": self._admins(said)}
         more = (Team(name=name, members=tuple(sorted(who))) for name, who in own.items() if name not in known)

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stagedoor.core.layout import REGISTRY_FILE
+from stagedoor.core.owners import OwnersFile
+from stagedoor.core.spec import People
 from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.forges.base import Actor
 from stagedoor.forges.embedded import EmbeddedForge
+from stagedoor.forges.hosted import HostedForge
 from stagedoor.gitstore import Repository, Signature
+from stagedoor.workflows.hosts import embedded_is_used, host_of, hosted
 from stagedoor.workflows.snapshots import Snapshot, root_of, take
 
 if TYPE_CHECKING:
@@ -60,6 +64,8 @@ class World:
     is_rehearsal: bool = False
     # where a relative path of a person starts
     directory: Path = Path()
+    # which forge, where somebody said so on the command line
+    forge_kind: str = ""
     _snapshots: dict[str, Snapshot] = field(default_factory=dict)
     _chains: dict[str, Chain] = field(default_factory=dict)
 
@@ -92,9 +98,27 @@ class World:
         """The actor and the time, as git writes them."""
         return Signature(self.actor.name, self.actor.email, self.now())
 
+    @property
+    def forge(self) -> EmbeddedForge | HostedForge:
+        """Where requests are kept: in the repository itself, or on a host that was chosen."""
+        return self.host or self._embedded
+
     @cached_property
-    def forge(self) -> EmbeddedForge:
-        """Where requests are kept."""
+    def host(self) -> HostedForge | None:
+        """The host of pull requests, or None for the embedded forge.
+
+        `--forge` says which, else registry.yaml, else a remote of a host that everybody knows, unless requests are kept
+        in the repository already.
+        """
+        spec = self.snapshot().spec
+        kind = self.forge_kind or self.environment.get("STAGEDOOR_FORGE", "") or spec.forge.kind
+        if not kind and embedded_is_used(self.repository, spec.requests.prefix):
+            return None
+        chosen = host_of(self.repository, spec.forge, kind)
+        return hosted(self, chosen, spec.forge.remote) if chosen else None
+
+    @cached_property
+    def _embedded(self) -> EmbeddedForge:
         return EmbeddedForge(self.repository, self.snapshot().spec.requests.prefix, is_rehearsal=self.is_rehearsal)
 
     def main(self) -> str:
@@ -118,8 +142,13 @@ class World:
             taken = take(self.repository, oid)
             if newest is not None:
                 taken.go_on_from(newest)
+            taken.with_owners = self._people_of_host
             self._snapshots[oid] = taken
         return self._snapshots[oid]
+
+    def _people_of_host(self, people: People, owners: Callable[[], OwnersFile]) -> People:
+        """The people of a commit, and those that CODEOWNERS names and only the host knows."""
+        return self.host.people_with_owners(people, owners()) if self.host else people
 
     def chain(self, until: str | None = None) -> Chain:
         """The first-parent chain of main, or up to a commit, with the times that are believed."""
@@ -132,7 +161,9 @@ class World:
         """Drop what was read: for a process that stays while main moves on."""
         self._snapshots.clear()
         self._chains.clear()
-        self.__dict__.pop("forge", None)
+        if host := self.__dict__.pop("host", None):
+            host.disconnect()
+        self.__dict__.pop("_embedded", None)
 
 
 def checked_email(email: str) -> str:

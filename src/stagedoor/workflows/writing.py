@@ -147,7 +147,7 @@ def _publish(world: World, base: Snapshot, head: Snapshot, subject: str, comment
     who = world.signature()
     trailers = Trailers(requested_by=world.actor.email, comment=comment)
     commit = repository.commit(tree, (base.commit,), author=who, committer=who, message=message(subject, "", trailers))
-    repository.publish((RefUpdate(repository.ref, base.commit, commit),), f"stagedoor: {subject}")
+    world.forge.publish(RefUpdate(repository.ref, base.commit, commit), f"stagedoor: {subject}")
     return commit
 
 

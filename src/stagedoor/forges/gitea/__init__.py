@@ -1,0 +1,1 @@
+"""Gitea and Forgejo: a pure dialect, and nothing else."""

@@ -1,0 +1,1 @@
+"""GitHub: a pure dialect, and nothing else."""

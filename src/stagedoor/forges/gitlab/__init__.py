@@ -1,0 +1,1 @@
+"""GitLab: a pure dialect, and nothing else."""

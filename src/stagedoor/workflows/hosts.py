@@ -1,0 +1,49 @@
+"""The host of pull requests that a registry uses: chosen, spoken to with the right token, and closed again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stagedoor.core.policy import Host
+from stagedoor.forges.choice import Chosen, Token, choose, dialect_of, find_token, place_of
+from stagedoor.forges.hosted import HostedForge
+from stagedoor.forges.http import Http
+from stagedoor.gitstore import Repository
+from stagedoor.gitstore.remotes import Login
+
+if TYPE_CHECKING:
+    from stagedoor.workflows.world import World
+
+
+def embedded_is_used(repository: Repository, prefix: str) -> bool:
+    """Whether requests are kept in this repository already."""
+    return any(ref.endswith("/meta") for ref in repository.refs(prefix))
+
+
+def host_of(repository: Repository, said: Host, kind: str) -> Chosen | None:
+    """The host that registry.yaml, the command line or a remote's address names; None for the embedded forge."""
+    return choose(kind, said.url, said.project, repository.remote_url(said.remote))
+
+
+def token_for(world: World, chosen: Chosen) -> Token | None:
+    """The token that this clone may use there."""
+    return find_token(chosen, world.environment, world.repository.config("stagedoor.tokenHost"))
+
+
+def hosted(world: World, chosen: Chosen, remote: str) -> HostedForge:
+    """A forge on that host, with git over the remote of the repository, or over the host's own address."""
+    token, dialect = token_for(world, chosen), dialect_of(chosen)
+    repository = world.repository
+    url = repository.remote_url(remote) or f"{chosen.url}/{chosen.project}.git"
+    # a token is for its own host; a remote on another one is asked with whatever git itself knows
+    mine = token is not None and url.startswith(f"{chosen.url}/")
+    login = Login("gitlab-ci-token" if token.is_job else dialect.git_user(), token.value) if token and mine else None
+    return HostedForge(
+        repository,
+        repository.remote(url, login),
+        Http(place_of(chosen, token), sleep=world.sleep),
+        dialect,
+        lambda: world.snapshot().written_people,
+        is_rehearsal=world.is_rehearsal,
+        sleep=world.sleep,
+    )
