@@ -362,7 +362,8 @@ class HostedForge:
         more = {self.email(login): login for login in logins if self.email(login) not in taken}
         persons = tuple(Person(email=email, login=login) for email, login in more.items())
         made = tuple(Team(name=name, members=tuple(map(self.email, logins))) for name, logins in teams.items())
-        return people.model_copy(update={"people": (*people.people, *persons), "teams": (*people.teams, *made)})
+        # what a host says has been looked at above; a copy would keep what the shorter lists had led to
+        return People.model_construct(people=(*people.people, *persons), teams=(*people.teams, *made))
 
     def _members(self, team: str) -> tuple[str, ...] | None:
         """Who is in a team of the host; None where nobody tells us, and then nobody owns what it owns."""
