@@ -78,11 +78,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class Door:
     """What the global options said; opens the registry when a command needs it."""
 
-    def __init__(self, directory: Path, email: str | None, registry: str | None, branch: str | None) -> None:
+    def __init__(
+        self, directory: Path, email: str | None, registry: str | None, branch: str | None, forge: str = ""
+    ) -> None:
         self.directory = directory
         self.email = email
         self.registry = registry
         self.branch = branch
+        self.forge = forge
 
     @property
     def world(self) -> Any:
@@ -93,6 +96,8 @@ class Door:
         opened = world_at(self.directory, registry=self.registry, branch=self.branch, email=self.email)
         world = click.get_current_context().with_resource(opened)
         world.progress = show_progress
+        world.forge_kind = self.forge
+        click.get_current_context().call_on_close(world.forget)
         return world
 
     def rehearsed(self, dry_run: bool) -> Any:
@@ -209,10 +214,18 @@ Exit codes: 0 done · 1 a fault of ours · 2 bad input · 3 a file does not read
     help="The folder of a monorepo that holds registry_spec/.",
 )
 @click.option("--branch", metavar="NAME", help="The branch that is the registry (default: main).")
+@click.option(
+    "--forge",
+    type=click.Choice(["embedded", "github", "gitlab", "gitea"]),
+    default="",
+    help="Where requests are kept (default: what registry.yaml says, or the remote).",
+)
 @click.pass_context
-def cli(ctx: click.Context, directory: Path, email: str | None, registry: str | None, branch: str | None) -> None:
+def cli(
+    ctx: click.Context, directory: Path, email: str | None, registry: str | None, branch: str | None, forge: str
+) -> None:
     """A model registry whose database is a git repository: every stage transition is a pull request."""
-    ctx.obj = Door(directory, email, registry, branch)
+    ctx.obj = Door(directory, email, registry, branch, forge)
 
 
 def main() -> None:
