@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     patch = pytest.MonkeyPatch()
     patch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    made = serve(tmp_path_factory.mktemp("served"), "--allow-private-webhooks")
+    made = serve(tmp_path_factory.mktemp("served"), "--allow-private-webhooks", "--no-reconcile")
     yield made
     made.stop()
     made.town.close()
@@ -102,6 +102,7 @@ def test_a_write_over_rest_is_told_and_signed(
 def test_mlflows_client_makes_changes_lists_tests_and_deletes_a_webhook(
     served: Served, mlflow_of: Callable[[str], MlflowClient], receiver: Receiver, name: str
 ) -> None:
+    told(served)
     carol = mlflow_of(CAROL)
     made = carol.create_webhook("builds", receiver.url, ["model_version.created"], secret=SECRET)
     assert (made.name, made.url, str(made.status)) == ("builds", receiver.url, "ACTIVE")

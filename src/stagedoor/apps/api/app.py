@@ -21,6 +21,7 @@ from stagedoor.apps.api.house import MAX_BODY, House
 from stagedoor.apps.api.porter import to_stderr
 from stagedoor.apps.api.refusals import Refusal, answer, refused
 from stagedoor.errors import RegistryError
+from stagedoor.workflows import indexing
 
 T = TypeVar("T")
 
@@ -146,6 +147,12 @@ def _plain(house: House) -> APIRouter:
         """Say whether the registry can be read."""
         return await anyio.to_thread.run_sync(_ready, house, limiter=house.places)
 
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Say in Prometheus' words how many calls there were, and how long they took."""
+        page, kind = await anyio.to_thread.run_sync(house.meter.page)
+        return Response(page, headers={"Content-Type": kind})
+
     @router.get("/version")
     async def version() -> Response:
         """Say which release this is."""
@@ -157,11 +164,17 @@ def _plain(house: House) -> APIRouter:
 def _ready(house: House) -> Response:
     try:
         with house.desks.desk(None) as world:
-            return JSONResponse({"ready": True, "commit": world.main()})
+            commit = world.main()
+            world.snapshot().registry.names  # noqa: B018 - that they can be read is what is asked
+            with indexing.opened(world) as index:
+                has_index = index is not None
     except RegistryError as error:
-        # why is for the log and for who may see it: this page is open to all
+        # where it stands is for the log and for who may see it: this page is open to all
         to_stderr(json.dumps({"fault": str(error)}))
-        return answer("TEMPORARILY_UNAVAILABLE", "the registry cannot be read")
+        return answer("TEMPORARILY_UNAVAILABLE", f"the registry cannot be read: {error.what}")
+    no_index = {} if has_index else {"index": "it cannot be kept here, and the files answer"}
+    problems = {**no_index, **house.rounds.faults}
+    return JSONResponse({"ready": True, "commit": commit} | ({"problems": problems} if problems else {}))
 
 
 # --- OpenAPI --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +15,16 @@ import anyio
 from stagedoor.apps.api.callers import LOOPBACK, Doorkeeper, networks
 from stagedoor.apps.api.calls import Visit
 from stagedoor.apps.api.desks import Desks
+from stagedoor.apps.api.metrics import Meter
+from stagedoor.apps.api.porter import to_stderr
+from stagedoor.apps.api.rounds import Rounds, reconciling
 from stagedoor.errors import BadInput
 from stagedoor.forges.base import Actor
 from stagedoor.gitstore import Repository
+from stagedoor.workflows.reconciling import Options
 from stagedoor.workflows.searching import Questions
 from stagedoor.workflows.tokens import tokens_of
+from stagedoor.workflows.watching import Watch
 from stagedoor.workflows.world import World
 
 # Python runs one thread at a time; a few more keep it busy while others wait for git
@@ -42,6 +47,9 @@ class Settings:
     # whether the git user of this machine needs no sign-in on the pages
     local_user: bool = True
     allow_private_webhooks: bool = False
+    reconciles: bool = True
+    interval: float = 5.0
+    workers: int = 1
 
     @property
     def is_local(self) -> bool:
@@ -58,6 +66,8 @@ class House:
 
     desks: Desks
     keeper: Doorkeeper
+    rounds: Rounds
+    meter: Meter
     allow_private: bool = False
     questions: Questions = field(default_factory=Questions)
     places: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(AT_ONCE))
@@ -75,8 +85,11 @@ def _name(world: World, email: str) -> str:
     return (person.name if person else "") or email.partition("@")[0]
 
 
-def build(settings: Settings) -> House:
-    """The house, once there is a registry and the settings are safe. Raises `BadInput` and `BadRepository`."""
+def build(settings: Settings, place: int = 0) -> House:
+    """The house, once there is a registry and the settings are safe. Raises `BadInput` and `BadRepository`.
+
+    Of several workers the first, in `place` 0, does what is done between calls.
+    """
     proxies = networks(settings.trusted_proxies)
     if settings.trust_header and not proxies:
         if not settings.is_local:
@@ -91,4 +104,12 @@ def build(settings: Settings) -> House:
     with desks.desk(None) as world:
         world.main()
         keeper = Doorkeeper(tokens_of(world.repository), settings.trust_header, proxies)
-    return House(desks, keeper, settings.allow_private_webhooks)
+    meter = Meter()
+    works = _works(settings, meter) if place == 0 else {}
+    rounds = Rounds(desks, meter, works, settings.interval, to_stderr)
+    return House(desks, keeper, rounds, meter, settings.allow_private_webhooks)
+
+
+def _works(settings: Settings, meter: Meter) -> dict[str, Callable[[World], None]]:
+    watch = Watch(Options(allow_private_webhooks=settings.allow_private_webhooks))
+    return {"reconcile": reconciling(watch, meter)} if settings.reconciles else {}

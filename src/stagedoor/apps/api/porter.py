@@ -13,6 +13,10 @@ from datetime import UTC, datetime
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Count = Callable[[str, str, int, float], None]
+"""Told of each call that is over: method, route, status, seconds."""
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _OWN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -25,8 +29,9 @@ def to_stderr(line: str) -> None:
 class Porter:
     """ASGI around the whole application."""
 
-    def __init__(self, app: ASGIApp, log: Callable[[str], None] = to_stderr) -> None:
+    def __init__(self, app: ASGIApp, count: Count, log: Callable[[str], None] = to_stderr) -> None:
         self._app = app
+        self._count = count
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +54,18 @@ class Porter:
         try:
             await self._app(scope, receive, answer)
         finally:
-            self._log(_line(scope, status, time.monotonic() - began))
+            took = time.monotonic() - began
+            self._count(_method(scope), _route(scope), status, took)
+            self._log(_line(scope, status, took))
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route: what a stranger makes up is one and the same."""
+    return getattr(scope.get("route"), "path", "other")
 
 
 def _line(scope: Scope, status: int, took: float) -> str:

@@ -30,26 +30,48 @@ from stagedoor.workflows.tokens import Token, lasts, tokens_of
 @click.option(
     "--allow-private-webhooks", "private", is_flag=True, help="Let webhooks call receivers in the own network."
 )
+@click.option(
+    "--reconcile/--no-reconcile", "reconciles", default=True, show_default=True, help="Tell whoever wants to know."
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.05, 3600),
+    default=5.0,
+    show_default=True,
+    help="How many seconds lie between two looks at what is new.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes serve.")
 @click.pass_obj
 def server(
-    door: Door, host: str, port: int, trust_header: str, proxies: tuple[str, ...], local_user: bool, private: bool
+    door: Door,
+    host: str,
+    port: int,
+    trust_header: str,
+    proxies: tuple[str, ...],
+    local_user: bool,
+    private: bool,
+    reconciles: bool,
+    interval: float,
+    workers: int,
 ) -> None:
     """Serve the registry: pages for people, and calls for MLflow and Databricks clients.
 
     What is written here is a commit or a request like any other, by whom the token names. It stops on SIGTERM and
-    SIGINT, and finishes what has begun.
+    SIGINT, and finishes what has begun. What was written is told as `stagedoor reconcile` tells it, every few seconds.
 
     \b
     stagedoor token create ann@example.com
     stagedoor server --port 5151
     """
-    require_extra("fastapi", "uvicorn", "markdown_it", "nh3")
+    require_extra("fastapi", "uvicorn", "markdown_it", "nh3", "prometheus_client")
     said = {"--directory": str(door.directory), "--registry": door.registry, "--branch": door.branch}
     said |= {"--host": host, "--port": str(port), "--trust-header": trust_header}
     given = [f"{option}={value}" for option, value in said.items() if value]
     given += [f"--trusted-proxy={proxy}" for proxy in proxies]
     given += [] if local_user else ["--no-local-user"]
+    given += [f"--interval={interval}", f"--workers={workers}"]
     given += ["--allow-private-webhooks"] if private else []
+    given += [] if reconciles else ["--no-reconcile"]
     # a process of its own: the doors do not know each other, and signals go straight to it
     os.execv(sys.executable, [sys.executable, "-P", "-m", "stagedoor.apps.server", *given])  # noqa: S606
 
