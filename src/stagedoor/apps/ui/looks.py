@@ -26,6 +26,7 @@ T = TypeVar("T")
 _MOST_STORIES: Final = 500
 _MOST_REQUESTS: Final = 5_000
 _MOST_COMMITS: Final = 20_000
+_MANY_FILES: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Memory:
 
     def events(self, world: World, commit: str) -> tuple[Event, ...]:
         """What one commit of main stands for."""
-        return self._kept(self._events, (commit, ""), lambda: landed(world, commit, ()).events, _MOST_COMMITS)
+        return self._kept(self._events, (commit, ""), lambda: _events(world, commit), _MOST_COMMITS)
 
     def _kept(self, known: dict[tuple[str, str], T], key: tuple[str, str], find: Callable[[], T], most: int) -> T:
         with self._lock:
@@ -110,6 +111,16 @@ class Memory:
                 known.clear()
             known[key] = found
         return found
+
+
+def _events(world: World, commit: str) -> tuple[Event, ...]:
+    info = world.repository.commit_info(commit)
+    touched = len(world.repository.changes(info.parents[0] if info.parents else None, commit))
+    if touched <= _MANY_FILES:
+        return landed(world, commit, ()).events
+    # an import of a whole registry: reading all of it takes a while, and nobody reads the list
+    who = info.author.email
+    return (Event("", commit, f"{who} changed {touched:,} files in one commit", commit, who, info.author.time),)
 
 
 def _story(world: World, name: str, commit: str) -> Story:

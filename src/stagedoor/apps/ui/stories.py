@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -40,20 +40,31 @@ def feed(look: Look, said: Mapping[str, str], origin: str) -> dict[str, Any]:
 def events_of(
     look: Look, *, kind: str = "", model: str = "", who: str = "", start: str = "", most: int = PAGE
 ) -> tuple[list[Event], str | None]:
-    """A page of events, and the commit that the next page begins with. Commits are looked at one by one, from the
-    newest on, until the page is full.
+    """A page of events, and where the next page begins: a commit, and how many of its events came before.
+
+    Commits are looked at one by one, from the newest on, until the page is full.
     """
     look.world.repository.require_history()
     chain = look.world.chain(look.moment.commit if look.moment else None).commits
-    place = chain.index(start) if start in chain else len(chain) - 1
+    place, skipped = _start(chain, start)
     found: list[Event] = []
     for index in islice(range(place, -1, -1), MOST_COMMITS):
-        if len(found) >= most:
-            return found, chain[index]
-        events = look.memory.events(look.world, chain[index])
-        found += [event for event in reversed(events) if _is_wanted(look, event, kind, model, who)]
+        events = look.memory.events(look.world, chain[index])[::-1]
+        for number, event in enumerate(events[skipped:], skipped):
+            if len(found) >= most:
+                return found, f"{chain[index]}.{number}"
+            if _is_wanted(look, event, kind, model, who):
+                found.append(event)
+        skipped = 0
     left = place - MOST_COMMITS
-    return found, chain[left] if left >= 0 else None
+    return found, f"{chain[left]}.0" if left >= 0 else None
+
+
+def _start(chain: Sequence[str], said: str) -> tuple[int, int]:
+    commit, _, number = said.partition(".")
+    if commit not in chain:
+        return len(chain) - 1, 0
+    return chain.index(commit), int(number) if number.isdecimal() and len(number) < 10 else 0
 
 
 def _is_wanted(look: Look, event: Event, kind: str, model: str, who: str) -> bool:
