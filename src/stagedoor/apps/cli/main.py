@@ -217,15 +217,14 @@ Exit codes: 0 done · 1 a fault of ours · 2 bad input · 3 a file does not read
 @click.option(
     "--forge",
     type=click.Choice(["embedded", "github", "gitlab", "gitea"]),
-    default="",
     help="Where requests are kept (default: what registry.yaml says, or the remote).",
 )
 @click.pass_context
 def cli(
-    ctx: click.Context, directory: Path, email: str | None, registry: str | None, branch: str | None, forge: str
+    ctx: click.Context, directory: Path, email: str | None, registry: str | None, branch: str | None, forge: str | None
 ) -> None:
     """A model registry whose database is a git repository: every stage transition is a pull request."""
-    ctx.obj = Door(directory, email, registry, branch, forge)
+    ctx.obj = Door(directory, email, registry, branch, forge or "")
 
 
 def main() -> None:
