@@ -54,7 +54,7 @@ def server(
     interval: float,
     workers: int,
 ) -> None:
-    """Serve the registry: pages for people, and calls for MLflow and Databricks clients.
+    """Serve pages for people, and calls for MLflow and Databricks clients.
 
     What is written here is a commit or a request like any other, by whom the token names. It stops on SIGTERM and
     SIGINT, and finishes what has begun. What was written is told as `stagedoor reconcile` tells it, every few seconds.
