@@ -34,7 +34,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def mlflow_server(folder: Path, *, registry: str = "", as_: str = "", local: bool = True) -> Iterator[MlflowServer]:
+def mlflow_server(
+    folder: Path, *, registry: str = "", as_: str = "", local: bool = True, workers: int = 1
+) -> Iterator[MlflowServer]:
     """MLflow's server, until the block ends. `local` keeps artifacts in a folder that its clients see too."""
     folder.mkdir(parents=True, exist_ok=True)
     path = plug_in(folder / "plugged")
@@ -42,7 +44,18 @@ def mlflow_server(folder: Path, *, registry: str = "", as_: str = "", local: boo
     artifacts, log = folder / "artifacts", folder / "server.log"
     where = ["--default-artifact-root", str(artifacts)] if local else ["--artifacts-destination", str(artifacts)]
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *(
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            str(workers),
+        ),
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *where),
         *(("--registry-store-uri", registry) if registry else ()),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -88,3 +90,31 @@ def test_what_the_web_page_asks_for_is_answered(server: MlflowServer, client: Ml
 def test_no_call_left_a_traceback_in_the_log(server: MlflowServer, client: MlflowClient) -> None:
     client.create_registered_model("quiet")
     assert "Traceback" not in server.log.read_text()
+
+
+def life(client: MlflowClient, name: str) -> tuple[str, int, list[str]]:
+    """A model from nothing to Production, and what its client reads back."""
+    client.create_registered_model(name)
+    made = client.create_model_version(name, "s3://models/1")
+    client.set_registered_model_alias(name, "champion", made.version)
+    client.transition_model_version_stage(name, made.version, "Production")
+    seen = client.get_model_version_by_alias(name, "champion")
+    found = client.search_model_versions(f"name = '{name}'")
+    return seen.current_stage, len(client.get_latest_versions(name, ["Production"])), found[0].aliases
+
+
+def another(client: MlflowClient) -> int:
+    """The number of one more version of a model that all share."""
+    return int(client.create_model_version("shared", "s3://models/1").version)
+
+
+@pytest.mark.heavy
+def test_four_workers_see_each_others_writes(house: Town, tmp_path: Path) -> None:
+    with mlflow_server(tmp_path, registry=f"stagedoor://{house.path}", as_=CAROL, workers=4) as busy:
+        clients = [MlflowClient(tracking_uri=busy.url, registry_uri=busy.url) for _ in range(24)]
+        clients[0].create_registered_model("shared")
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(another, clients)) == list(range(1, 25))
+            lives = pool.map(life, clients, [f"busy{number}" for number in range(24)])
+            assert list(lives) == [("Production", 1, ["champion"])] * 24
+        assert "Traceback" not in busy.log.read_text()

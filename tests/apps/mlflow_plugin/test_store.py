@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,40 @@ def test_refusals_have_the_codes_of_mlflows_own_stores(town: Town, client_of: Cl
     carol.transition_model_version_stage(NAME, "1", "Production")
     assert code_of(carol.delete_registered_model, NAME) == ("INVALID_STATE", 400)
     assert code_of(carol.rename_registered_model, NAME, "other") == ("INVALID_STATE", 400)
+
+
+def test_a_value_that_is_missing_is_refused_whatever_the_call(town: Town, client_of: ClientOf) -> None:
+    registered(client_of(CAROL))
+    store = RegistryStore(f"stagedoor://{town.path}?as={CAROL}")
+    for call, args in (
+        (store.create_registered_model, (None,)),
+        (store.rename_registered_model, (NAME, "")),
+        (store.delete_registered_model_tag, (NAME, None)),
+        (store.delete_model_version_tag, (NAME, 1, "")),
+        (store.create_model_version, (NAME, "")),
+        (store.transition_model_version_stage, (NAME, 1, None)),
+        (store.set_registered_model_alias, (NAME, None, 1)),
+        (store.get_model_version_by_alias, (NAME, None)),
+    ):
+        assert code_of(call, *args) == ("INVALID_PARAMETER_VALUE", 400)
+
+
+def test_a_pattern_full_of_wildcards_is_answered(town: Town, client_of: ClientOf) -> None:
+    carol = client_of(CAROL)
+    carol.create_registered_model("a" * 100, tags={"k": "a" * 1000})
+    assert list(carol.search_registered_models(f"name LIKE '{'%a' * 40}b'")) == []
+    assert len(carol.search_registered_models(f"tags.k LIKE '{'%a' * 40}'")) == 1
+
+
+def test_git_tidies_up_under_a_store_that_stays(town: Town) -> None:
+    town.register(NAME)
+    store = RegistryStore(f"stagedoor://{town.path}?as={ANN}")
+    for number in (2, 4):
+        assert store.create_model_version(NAME, "s3://models/x").version == number
+        subprocess.run(["git", "-C", town.path, "gc", "-q", "--prune=now"], check=True)
+        assert town.register(NAME) == number + 1
+        subprocess.run(["git", "-C", town.path, "repack", "-adq"], check=True)
+        assert len(store.search_model_versions(f"name = '{NAME}'")) == number + 1
 
 
 def test_aliases_tags_descriptions_rename_and_delete(town: Town, client_of: ClientOf) -> None:

@@ -145,13 +145,13 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Take a tag off a model; one that is not there is no fault."""
-        self._tag(name, None, {}, [_text(key, "key")])
+        self._tag(name, None, {}, [key])
 
     def _tag(self, name: str, version: object, tags: dict[str, str], removed: Sequence[str] = ()) -> None:
         with self._writing() as world:
             rights.readable(world, _text(name, "name"))
             text = name if version is None else f"{name}/{_number(version)}"
-            registering.tag(world, text, tags, removed)
+            registering.tag(world, text, tags, [_text(key, "key") for key in removed])
 
     # --- versions ---------------------------------------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         with self._reading() as world:
             model = rights.readable(world, _text(name, "name"))
             newest = max((version.version for version in model.versions), default=None)
-            number = newest if alias.lower() == "latest" else model.aliases.get(alias)
+            number = newest if _text(alias, "alias").lower() == "latest" else model.aliases.get(alias)
             if number is None:
                 # MLflow's own stores answer so, and not with RESOURCE_DOES_NOT_EXIST
                 raise BadInput(f"{name} has no alias {alias}", fix=f"stagedoor alias {name}/3 {alias} sets it")
@@ -353,7 +353,7 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
 
 def _text(said: object, what: str) -> str:
     if not isinstance(said, str) or not said.strip():
-        raise BadInput(f"missing value for {what}", where=what, fix=f"say a {what}")
+        raise BadInput(f"missing value for {what}", where=what, fix=f"give the {what}")
     return said
 
 
