@@ -17,7 +17,9 @@ from stagedoor.gitstore.values import Oid, Raced, RefUpdate
 PROTOCOLS = "file:git:http:https:ssh"
 _SCHEMES = frozenset({"file", "git", "http", "https", "ssh"})
 _RACED = re.compile(
+    # the last is said of every ref where the other side could not take one of its locks
     r"stale info|fetch first|non-fast-forward|cannot lock ref|reference already exists|failed to update"
+    r"|atomic transaction failed"
 )
 _LOGIN = re.compile(
     r"could not read (Username|Password)|Authentication failed|returned error: 40[13]|Permission denied"
@@ -83,11 +85,20 @@ class Remote:
         return {ref: Oid(oid) for oid, ref in pairs if is_oid(oid)}
 
     def fetch(self, wanted: Mapping[str, str]) -> None:
-        """Bring refs here: from their names there to names here. What stands there is overwritten."""
+        """Bring refs here: from their names there to names here, or what they hold alone where that name is empty.
+
+        What stands under such a name is overwritten.
+        """
         if not wanted:
             return
-        specs = [f"+{check_ref(there)}:{check_ref(here)}" for there, here in wanted.items()]
-        quietly = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
+        specs = [
+            f"+{check_ref(there)}:{check_ref(here)}" if here else check_ref(there) for there, here in wanted.items()
+        ]
+        quietly = (
+            "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
+            # what the clone was told to do with refs is for people's own fetches
+            "--refmap=",
+        )  # fmt: skip
         self._run("fetch", *quietly, "--stdin", "--end-of-options", self.url, stdin="\n".join(specs).encode())
 
     def push(self, updates: Sequence[RefUpdate], options: Iterable[str] = ()) -> tuple[Refused, ...]:
@@ -114,11 +125,16 @@ class Remote:
         refused = tuple(_refused(answer))
         if not refused:
             raise self._failed(answer)
-        if raced := tuple(one.ref for one in refused if _RACED.search(one.said)):
+        if raced := tuple(one.ref for one in refused if _RACED.search(one.said)) or self._moved(updates):
             raise Raced(raced)
         # with --atomic the others are refused for the sake of those that were
         own = tuple(one for one in refused if "atomic" not in one.said)
         return own or refused
+
+    def _moved(self, updates: Sequence[RefUpdate]) -> tuple[str, ...]:
+        """The refs that are not what was expected: looking again says more than the other side's words."""
+        there = self.refs(*(one.ref for one in updates))
+        return tuple(one.ref for one in updates if there.get(one.ref) != one.old)
 
     def _run(self, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> Answer:
         answer = self._git.run(*args, stdin=stdin, ok=(), env=self._environment())

@@ -12,13 +12,14 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Literal, Self, TypeVar, overload
 
 from stagedoor.errors import AlreadyExists, BadInput, BadRepository, NotFound, Unavailable
 from stagedoor.gitstore import checkout, discovery, history
 from stagedoor.gitstore import touches as touching
 from stagedoor.gitstore.commits import encode_commit, parse_commit
 from stagedoor.gitstore.discovery import Place
+from stagedoor.gitstore.following import Followed, Upstream, news
 from stagedoor.gitstore.merges import Merger
 from stagedoor.gitstore.objects import InProcess, Kind, missing, oid_of, open_store
 from stagedoor.gitstore.packs import pack
@@ -57,6 +58,7 @@ class Repository:
         self._store = open_store(self._git, place.common_dir, self._config)
         self._trees = Trees(self._store)
         self._has_turn = False
+        self._upstream: Upstream | None = None
         self._refs = Refs(
             self._git,
             place.common_dir,
@@ -389,8 +391,66 @@ class Repository:
         """
         if not updates:
             return
-        with self.turn(), self._following(updates):
+        with self.turn():
+            try:
+                self._publish(updates, reason)
+            except Raced:
+                if self._upstream is not None:
+                    # whoever was faster may have been so elsewhere: the next try has to know
+                    self.keep_up()
+                raise
+
+    def _publish(self, updates: Sequence[RefUpdate], reason: str, *, there: bool = True) -> None:
+        with self._following(updates):
+            if self._upstream is not None and there:
+                # there first: what the remote refuses has never been here, and nobody has read it
+                self._upstream.push(updates)
             self._refs.move(updates, reason, self.identity() or ("stagedoor", "stagedoor@localhost"))
+
+    # Following a remote
+
+    def follow(self, remote: str, prefixes: Sequence[str], login: Login | None = None) -> None:
+        """From now on whatever is published is pushed first, and `keep_up` brings what others pushed.
+
+        `prefixes` are those of the refs that go along with the branch, such as `refs/pull/`.
+        """
+        if self.remote_url(remote) is None:
+            raise BadInput(f"there is no remote {remote!r}", where="--remote", fix="git remote add NAME URL")
+        self._upstream = Upstream(remote, self.remote(remote, login), self.ref, tuple(prefixes))
+
+    def keep_up(self) -> Followed:
+        """Bring what the remote has that is new, and push what only we have.
+
+        A ref that has grown differently on both sides stays as it is here; of a request's head the remote's counts.
+        """
+        upstream = self._upstream
+        assert upstream is not None  # noqa: S101 - follow comes first
+        there = upstream.refs()
+        with self.turn():
+            here = self._followed(upstream.prefixes)
+            different = news(there, here)
+            upstream.fetch([one.ref for one in different])
+            ways = {one: self._way(one) for one in different}
+            moved = tuple(one for one, way in ways.items() if way == "here")
+            if moved:
+                self._publish(moved, f"stagedoor: from {upstream.name}", there=False)
+            upstream.push(
+                [RefUpdate(one.ref, one.new, one.old) for one, way in ways.items() if way == "there"]
+                + [RefUpdate(ref, None, oid) for ref, oid in here.items() if ref not in there]
+            )
+        parted = tuple(one.ref for one, way in ways.items() if way == "parted")
+        return Followed(tuple(one.ref for one in moved), parted)
+
+    def _followed(self, prefixes: Sequence[str]) -> dict[str, Oid]:
+        mine = {self.ref: tip} if (tip := self.tip()) else {}
+        return mine | {ref: oid for prefix in prefixes for ref, oid in self.refs(prefix).items()}
+
+    def _way(self, one: RefUpdate) -> Literal["here", "there", "parted"]:
+        """Which side is behind, where `new` is the remote's."""
+        assert one.new is not None  # noqa: S101 - it is what the remote has
+        if one.old is None or one.ref.endswith("/head") or self.is_ancestor(one.old, one.new):
+            return "here"
+        return "there" if self.is_ancestor(one.new, one.old) else "parted"
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -36,6 +36,7 @@ More = Callable[[House, Settings], Sequence[APIRouter]]
 @click.option("--local-user/--no-local-user", "local_user", default=True)
 @click.option("--allow-private-webhooks", is_flag=True, envvar="STAGEDOOR_ALLOW_PRIVATE_WEBHOOKS")
 @click.option("--reconcile/--no-reconcile", "reconciles", default=True)
+@click.option("--remote", default="")
 @click.option("--interval", type=click.FloatRange(0.05, 3600), default=5.0)
 @click.option("--workers", type=click.IntRange(1, 64), default=1)
 @click.pass_obj

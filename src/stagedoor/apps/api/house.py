@@ -17,7 +17,7 @@ from stagedoor.apps.api.calls import Visit
 from stagedoor.apps.api.desks import Desks
 from stagedoor.apps.api.metrics import Meter
 from stagedoor.apps.api.porter import to_stderr
-from stagedoor.apps.api.rounds import Rounds, reconciling
+from stagedoor.apps.api.rounds import Rounds, keep_up, reconciling
 from stagedoor.errors import BadInput
 from stagedoor.forges.base import Actor
 from stagedoor.gitstore import Repository
@@ -48,6 +48,8 @@ class Settings:
     local_user: bool = True
     allow_private_webhooks: bool = False
     reconciles: bool = True
+    # the git remote that is followed; empty for none
+    remote: str = ""
     interval: float = 5.0
     workers: int = 1
 
@@ -99,8 +101,7 @@ def build(settings: Settings, place: int = 0) -> House:
                 fix="listen on 127.0.0.1, or name the proxy: --trusted-proxy 10.0.0.5/32",
             )
         proxies = LOOPBACK
-    opened = partial(Repository.open, settings.directory, registry=settings.registry, branch=settings.branch)
-    desks = Desks(opened)
+    desks = Desks(_opened(settings))
     with desks.desk(None) as world:
         world.main()
         keeper = Doorkeeper(tokens_of(world.repository), settings.trust_header, proxies)
@@ -112,4 +113,20 @@ def build(settings: Settings, place: int = 0) -> House:
 
 def _works(settings: Settings, meter: Meter) -> dict[str, Callable[[World], None]]:
     watch = Watch(Options(allow_private_webhooks=settings.allow_private_webhooks))
-    return {"reconcile": reconciling(watch, meter)} if settings.reconciles else {}
+    following = {"remote": keep_up} if settings.remote else {}
+    return following | ({"reconcile": reconciling(watch, meter)} if settings.reconciles else {})
+
+
+def _opened(settings: Settings) -> Callable[[], Repository]:
+    opened = partial(Repository.open, settings.directory, registry=settings.registry, branch=settings.branch)
+    if not settings.remote:
+        return opened
+    with opened() as repository:
+        prefixes = (World(repository).snapshot().spec.requests.prefix, "refs/stagedoor/")
+
+    def followed() -> Repository:
+        repository = opened()
+        repository.follow(settings.remote, prefixes)
+        return repository
+
+    return followed

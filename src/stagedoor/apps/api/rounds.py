@@ -11,7 +11,7 @@ from typing import Final
 
 from stagedoor.apps.api.desks import Desks
 from stagedoor.apps.api.metrics import Meter
-from stagedoor.errors import RegistryError
+from stagedoor.errors import BadRepository, RegistryError
 from stagedoor.forges.base import Actor
 from stagedoor.workflows.reconciling import Report
 from stagedoor.workflows.watching import Watch
@@ -82,6 +82,17 @@ def reconciling(watch: Watch, meter: Meter) -> Callable[[World], None]:
             _count(meter, report)
 
     return work
+
+
+def keep_up(world: World) -> None:
+    """The work of following a remote."""
+    found = world.repository.keep_up()
+    if found.parted:
+        raise BadRepository(
+            f"{', '.join(found.parted)[:300]} holds commits here that the remote has not, and others there",
+            where=str(world.repository.git_dir),
+            fix="git fetch it, and put one on top of the other",
+        )
 
 
 def _count(meter: Meter, report: Report) -> None:

@@ -33,6 +33,7 @@ from stagedoor.workflows.tokens import Token, lasts, tokens_of
 @click.option(
     "--reconcile/--no-reconcile", "reconciles", default=True, show_default=True, help="Tell whoever wants to know."
 )
+@click.option("--remote", default="", metavar="NAME", help="Follow main and the requests of a git remote, and push.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.05, 3600),
@@ -51,6 +52,7 @@ def server(
     local_user: bool,
     private: bool,
     reconciles: bool,
+    remote: str,
     interval: float,
     workers: int,
 ) -> None:
@@ -65,7 +67,7 @@ def server(
     """
     require_extra("fastapi", "uvicorn", "markdown_it", "nh3", "prometheus_client")
     said = {"--directory": str(door.directory), "--registry": door.registry, "--branch": door.branch}
-    said |= {"--host": host, "--port": str(port), "--trust-header": trust_header}
+    said |= {"--remote": remote, "--host": host, "--port": str(port), "--trust-header": trust_header}
     given = [f"{option}={value}" for option, value in said.items() if value]
     given += [f"--trusted-proxy={proxy}" for proxy in proxies]
     given += [] if local_user else ["--no-local-user"]
