@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -300,7 +301,14 @@ def test_openapi_names_every_call_once_and_what_it_takes(served: Served) -> None
     assert len(ids) == len(set(ids))
     refs = set(_refs(page))
     assert refs <= {f"#/components/schemas/{name}" for name in page["components"]["schemas"]}
-    assert served.call("GET", "/docs", as_=None).status_code == 200
+
+
+def test_the_page_of_calls_loads_nothing_from_elsewhere(served: Served) -> None:
+    page = served.call("GET", "/docs", as_=None).text
+    for path in served.ok("GET", "/openapi.json", as_=None)["paths"]:
+        assert f"<code>{path}</code>" in page
+    assert not re.findall(r"<script|<link|<img|url\(|@import|https?://", page)
+    assert "MODEL_VERSION_TRANSITIONED_TO_STAGING" in page and "http_url_spec" in page
 
 
 def _refs(page: Any) -> Iterator[str]:

@@ -12,13 +12,14 @@ import anyio
 from fastapi import APIRouter, FastAPI, Request
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from stagedoor import __version__
 from stagedoor.apps.api import comments, hooks, models, people, permissions, stages, versions
 from stagedoor.apps.api.calls import Call, Calls, read
 from stagedoor.apps.api.house import MAX_BODY, House
 from stagedoor.apps.api.porter import to_stderr
+from stagedoor.apps.api.reference import page
 from stagedoor.apps.api.refusals import Refusal, answer, refused
 from stagedoor.errors import RegistryError
 from stagedoor.workflows import indexing
@@ -34,7 +35,7 @@ CALLS: Final[tuple[Calls, ...]] = tuple(
 
 def make_app(house: House, calls: Sequence[Calls] = CALLS, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """The application. `routers` are what else is served at the same address."""
-    app = FastAPI(title="Stagedoor", version=__version__, redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(title="Stagedoor", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     for prefix in PREFIXES:
         for part in calls:
             for call in part.all:
@@ -44,6 +45,7 @@ def make_app(house: House, calls: Sequence[Calls] = CALLS, routers: Sequence[API
         app.include_router(router)
     app.add_exception_handler(HTTPException, _no_such_route)
     app.openapi = partial(_openapi, app, calls)  # type: ignore[method-assign]
+    app.add_api_route("/docs", lambda: HTMLResponse(page(app.openapi())), include_in_schema=False)
     return app
 
 
