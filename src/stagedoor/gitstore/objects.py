@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
 from stagedoor.errors import BadRepository
+from stagedoor.gitstore.loose import write_loose
 from stagedoor.gitstore.process import Git
 from stagedoor.gitstore.values import Oid
 
@@ -22,6 +24,10 @@ _KIND_OF: dict[bytes, Kind] = {kind.encode(): kind for kind in KINDS}
 
 # libgit2 unpacks deltas far more slowly than git does, so many objects are read by git.
 _MANY = 100
+
+# beyond these, what is written does not wait in memory, and is one pack instead of many files
+_MOST_WAITING = 64_000_000
+_FEW = 200
 
 
 def oid_of(kind: Kind, data: bytes, object_format: str) -> Oid:
@@ -40,6 +46,8 @@ class ObjectStore(Protocol):
     def read_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]: ...
     def info_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, int]]: ...
     def write_many(self, objects: Sequence[tuple[Kind, bytes]]) -> None: ...
+    def flush(self) -> None: ...
+    def gathering(self) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
 
@@ -86,6 +94,17 @@ class Plumbing:
         elif objects:
             self._git.write("unpack-objects", "-q", stdin=_pack(objects, self.object_format))
 
+    def keep(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
+        """Very many objects, as one pack."""
+        self._git.write("index-pack", "--stdin", stdin=_pack(objects, self.object_format))
+
+    def flush(self) -> None:
+        """What was written is there already."""
+
+    def gathering(self) -> AbstractContextManager[None]:
+        """Git writes at once."""
+        return nullcontext()
+
     def close(self) -> None:
         if self._batch is not None:
             end(self._batch)
@@ -102,7 +121,11 @@ class Plumbing:
 
 
 class InProcess:
-    """libgit2's object database, for ordinary SHA-1 repositories; what it cannot find, git is asked for."""
+    """libgit2's object database, for ordinary SHA-1 repositories; what it cannot find, git is asked for.
+
+    While it is `gathering`, what is written waits until somebody else could look for it, so that the objects of a whole
+    commit go to the disk together. `Git` sees to that before it starts a process, the repository before it moves a ref.
+    """
 
     object_format = "sha1"
 
@@ -111,12 +134,19 @@ class InProcess:
 
         if durable:  # process-wide in libgit2, so it is never turned off again for somebody else's repository
             pygit2.settings.enable_fsync_gitdir(True)
+        self._objects = objects
+        self._durable = durable
+        self._waiting: dict[Oid, tuple[Kind, bytes]] = {}
+        self._bytes = 0
+        self._depth = 0
         self._odb = pygit2.Odb(str(objects))
         if quarantine:
             self._odb.add_disk_alternate(quarantine)
         self._fallback = fallback
 
     def read(self, oid: Oid) -> tuple[Kind, bytes]:
+        if (waiting := self._waiting.get(oid)) is not None:
+            return waiting
         try:
             number, data = self._odb.read(oid)
         except KeyError:
@@ -124,6 +154,8 @@ class InProcess:
         return _NAMES[int(number)], data
 
     def info(self, oid: Oid) -> tuple[Kind, int] | None:
+        if (waiting := self._waiting.get(oid)) is not None:
+            return waiting[0], len(waiting[1])
         try:
             number, size = self._odb.read_header(oid)
         except KeyError:
@@ -147,9 +179,44 @@ class InProcess:
 
     def write_many(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
         for kind, data in objects:
-            self._odb.write(KINDS[kind], data)
+            oid = oid_of(kind, data, self.object_format)
+            if oid not in self._waiting and oid not in self._odb:
+                self._waiting[oid] = kind, data
+                self._bytes += len(data)
+        if not self._depth or self._bytes > _MOST_WAITING:
+            self.flush()
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Within: what is written may wait until the end."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self.flush()
+
+    def flush(self) -> None:
+        """Have what was written on the disk."""
+        waiting, self._waiting, self._bytes = self._waiting, {}, 0
+        if not waiting:
+            return
+        if len(waiting) > _FEW:
+            self._fallback.keep(tuple(waiting.values()))
+            return
+        whole = [(oid, f"{kind} {len(data)}\0".encode() + data) for oid, (kind, data) in waiting.items()]
+        try:
+            write_loose(self._objects, whole, durable=self._durable)
+        except OSError as error:
+            raise BadRepository(
+                f"objects cannot be written: {error.strerror}",
+                where=str(self._objects),
+                fix="see to the free space and to who may write there",
+            ) from error
 
     def close(self) -> None:
+        self.flush()
         self._fallback.close()
 
 

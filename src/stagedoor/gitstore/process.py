@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,6 +76,10 @@ def require_git() -> None:
         )
 
 
+def _nothing() -> None:
+    """There is nothing to be done before."""
+
+
 class Git:
     """Runs git for one folder or one repository. It knows nothing of what the commands mean."""
 
@@ -84,6 +88,8 @@ class Git:
         self.git_dir = git_dir
         self.environment = clean_environment()
         self.durably: tuple[str, ...] = _DURABLE
+        # done before a process is started: it has to find what we wrote
+        self.before: Callable[[], None] = _nothing
         self._where = () if git_dir is None else (f"--git-dir={git_dir}",)
 
     def command(self, *args: str) -> list[str]:
@@ -97,6 +103,7 @@ class Git:
         env: Mapping[str, str] | None = None,
     ) -> Answer:
         """Run to the end. A status outside `ok` is a BadRepository that quotes git."""
+        self.before()
         done = subprocess.run(
             self.command(*args),
             cwd=self.directory,
@@ -125,6 +132,7 @@ class Git:
 
     def start(self, *args: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
         """Start a process to talk with; whoever starts it ends it."""
+        self.before()
         return subprocess.Popen(
             self.command(*args),
             cwd=self.directory,

@@ -56,6 +56,7 @@ class Repository:
         if "core.fsync" in self._config:
             self._git.durably = ()
         self._store = open_store(self._git, place.common_dir, self._config)
+        self._git.before = self._store.flush
         self._trees = Trees(self._store)
         self._has_turn = False
         self._upstream: Upstream | None = None
@@ -353,7 +354,8 @@ class Repository:
 
     def write_tree(self, base: Oid | None, changes: Mapping[str, bytes | Entry | None]) -> Oid:
         """The tree that `changes` make of `base`: bytes write a file, None deletes one, an Entry is put as it is."""
-        return self._trees.rewrite(base, changes)
+        with self._store.gathering():
+            return self._trees.rewrite(base, changes)
 
     def commit(
         self,
@@ -401,6 +403,7 @@ class Repository:
                 raise
 
     def _publish(self, updates: Sequence[RefUpdate], reason: str, *, there: bool = True) -> None:
+        self._store.flush()
         with self._following(updates):
             if self._upstream is not None and there:
                 # there first: what the remote refuses has never been here, and nobody has read it
@@ -465,7 +468,8 @@ class Repository:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._has_turn = True
-            yield
+            with self._store.gathering():
+                yield
         finally:
             self._has_turn = False
             os.close(lock)
