@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
 
 from stagedoor.gitstore.values import Oid
 
 T = TypeVar("T")
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 8
 
 
 def write_loose(folder: Path, objects: Sequence[tuple[Oid, bytes]], *, durable: bool) -> None:
@@ -60,8 +61,14 @@ def _sync(path: Path) -> None:
 
 
 def _at_once(act: Callable[[T], None], things: Iterable[T]) -> None:
-    wanted = list(things)
-    # the threads end with this: a process without threads may fork
-    with ThreadPoolExecutor(min(len(wanted), _AT_ONCE)) as pool:
-        for _ in pool.map(act, wanted):
-            pass
+    for done in [_threads(os.getpid()).submit(act, thing) for thing in things]:
+        done.result()
+
+
+@lru_cache(maxsize=1)
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Threads that only wait for the disk. Starting one costs more than a quick disk does, so they stay.
+
+    A process that was forked from this one has none of them, and gets its own.
+    """
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="disk")

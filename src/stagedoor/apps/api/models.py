@@ -13,7 +13,7 @@ calls = Calls("models")
 
 
 def _one(visit: Visit, name: str) -> answers.OneModel:
-    rights.readable(visit.world, name)
+    rights.require_readable(visit.world, name)
     return answers.OneModel(registered_model=answers.model(visit.questions.model(visit.world, name)))
 
 
@@ -34,7 +34,7 @@ def get_model(visit: Visit, said: asked.Named) -> answers.OneModel:
 @calls("GET", "mlflow/databricks/registered-models/get")
 def get_model_databricks(visit: Visit, said: asked.Named) -> answers.OneModelDatabricks:
     """Get a model with its id and the caller's permission."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     seen = visit.questions.model(visit.world, said.name)
     level = rights.level_of(visit.world.snapshot(), visit.world.actor.email, seen.path)
     return answers.OneModelDatabricks(registered_model_databricks=answers.model_databricks(seen, level))
@@ -43,7 +43,7 @@ def get_model_databricks(visit: Visit, said: asked.Named) -> answers.OneModelDat
 @calls("PATCH", "mlflow/registered-models/update")
 def update_model(visit: Visit, said: asked.UpdateModel) -> answers.OneModel:
     """Describe a model."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     if said.description is not None:
         registering.describe(visit.world, said.name, said.description)
     return _one(visit, said.name)
@@ -52,7 +52,7 @@ def update_model(visit: Visit, said: asked.UpdateModel) -> answers.OneModel:
 @calls("POST", "mlflow/registered-models/rename")
 def rename_model(visit: Visit, said: asked.RenameModel) -> answers.OneModel:
     """Give a model another name."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     registering.rename(visit.world, said.name, said.new_name)
     return _one(visit, said.new_name)
 
@@ -60,7 +60,7 @@ def rename_model(visit: Visit, said: asked.RenameModel) -> answers.OneModel:
 @calls("DELETE", "mlflow/registered-models/delete")
 def delete_model(visit: Visit, said: asked.Named) -> Done:
     """Delete a model and its versions."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     registering.delete(visit.world, said.name)
     return Done()
 
@@ -87,7 +87,7 @@ def _page(visit: Visit, query: Query) -> answers.Models:
 @calls("GET", "mlflow/registered-models/get-latest-versions")
 def get_latest_versions(visit: Visit, said: asked.LatestVersions) -> answers.Versions:
     """Get the newest version of each stage in use, or of the stages named."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     stages = {checked_stage(visit.world.snapshot().spec, stage).name for stage in said.stages}
     latest = visit.questions.model(visit.world, said.name).latest
     found = [answers.version(seen) for seen in latest if not stages or seen.stage in stages]
@@ -97,7 +97,7 @@ def get_latest_versions(visit: Visit, said: asked.LatestVersions) -> answers.Ver
 @calls("POST", "mlflow/registered-models/set-tag")
 def set_model_tag(visit: Visit, said: asked.SetModelTag) -> Done:
     """Set a tag of a model."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     registering.tag(visit.world, said.name, {said.key: said.value})
     return Done()
 
@@ -105,7 +105,7 @@ def set_model_tag(visit: Visit, said: asked.SetModelTag) -> Done:
 @calls("DELETE", "mlflow/registered-models/delete-tag")
 def delete_model_tag(visit: Visit, said: asked.DeleteModelTag) -> Done:
     """Delete a tag of a model."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     registering.tag(visit.world, said.name, {}, [said.key])
     return Done()
 
@@ -113,7 +113,7 @@ def delete_model_tag(visit: Visit, said: asked.DeleteModelTag) -> Done:
 @calls("POST", "mlflow/registered-models/alias")
 def set_alias(visit: Visit, said: asked.SetAlias) -> Done:
     """Point an alias at a version."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     registering.alias(visit.world, f"{said.name}/{said.version}", said.alias)
     return Done()
 
@@ -121,7 +121,7 @@ def set_alias(visit: Visit, said: asked.SetAlias) -> Done:
 @calls("DELETE", "mlflow/registered-models/alias")
 def delete_alias(visit: Visit, said: asked.Alias) -> Done:
     """Take an alias off a model."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     registering.unalias(visit.world, said.name, said.alias)
     return Done()
 

@@ -16,13 +16,13 @@ calls = Calls("versions")
 
 
 def _one(visit: Visit, name: str, number: int) -> answers.OneVersion:
-    rights.readable(visit.world, name)
+    rights.require_readable(visit.world, name)
     return answers.OneVersion(model_version=answers.version(visit.questions.version(visit.world, name, number)))
 
 
 def _ref(visit: Visit, said: asked.Versioned) -> str:
     """The version in the form that workflows take, once it is there and the caller may read it."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     visit.world.snapshot().registry.version(said.name, said.version)
     return f"{said.name}/{said.version}"
 
@@ -30,7 +30,7 @@ def _ref(visit: Visit, said: asked.Versioned) -> str:
 @calls("POST", "mlflow/model-versions/create")
 def create_model_version(visit: Visit, said: asked.CreateVersion) -> answers.OneVersion:
     """Register the next version of a model."""
-    rights.readable(visit.world, said.name)
+    rights.require_readable(visit.world, said.name)
     run = {"id": said.run_id, "link": said.run_link} if said.run_id or said.run_link else None
     content = {
         "source": _source(visit.world, said.source),
@@ -78,8 +78,8 @@ def delete_model_version(visit: Visit, said: asked.Versioned) -> Done:
 @calls("GET", "mlflow/model-versions/get-download-uri")
 def get_download_uri(visit: Visit, said: asked.Versioned) -> answers.DownloadUri:
     """Get where the artifacts of a version are."""
-    rights.readable(visit.world, said.name)
-    found = visit.world.snapshot().registry.version(said.name, said.version)
+    rights.require_readable(visit.world, said.name)
+    found = visit.questions.version(visit.world, said.name, said.version)
     return answers.DownloadUri(artifact_uri=found.source)
 
 
