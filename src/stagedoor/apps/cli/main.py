@@ -67,6 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "site": ("site", "Make the pages as a static site."),
     "token": ("server", "Make, list and revoke the tokens that callers of the server show."),
     "serve": ("serving", "Serve the models that are in Staging and Production."),
+    "manifests": ("serving", "Write the manifests of what is served, for a cluster."),
     "explain": ("stories", "Explain a check."),
     "index": ("index", "Show the read index, or build it anew."),
     "fmt": ("files", "Write registry files in their canonical form."),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from stagedoor.apps.cli.complete import complete_ref
 from stagedoor.apps.cli.main import Door
+from stagedoor.apps.cli.output import echo_json, json_option
 from stagedoor.core.spec import format_time
+from stagedoor.core.views.plain import visible
 from stagedoor.errors import BadInput
 from stagedoor.workflows.world import world_at
+
+if TYPE_CHECKING:
+    from stagedoor.workflows.manifests import Written
 
 _NEEDED: Final = ("mlflow", "pandas", "prometheus_client", "starlette", "uvicorn")
 _SECONDS = click.FloatRange(min=0.05)
@@ -84,3 +90,50 @@ class _say:
                 click.echo("warning: whoever reaches this address may ask: --require-token asks them back", err=True)
         line = {"at": format_time(datetime.now(UTC)), "what": what, **facts}
         click.echo(json.dumps(line, ensure_ascii=False), err=True)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--target", type=click.Choice(["kserve"]), default="kserve", show_default=True, help="For which cluster.")
+@click.option("--namespace", default="", metavar="NAME", help="The namespace they name (default: none).")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 8 when something would be written.")
+@click.option("--commit", "branch", metavar="BRANCH", help="Write to DIR of this branch, in a commit.")
+@json_option
+@click.pass_obj
+def manifests(
+    door: Door, folder: str, target: str, namespace: str, check: bool, branch: str | None, as_json: bool
+) -> None:
+    """Write the manifests of what is served, for a cluster.
+
+    One KServe InferenceService for each served stage of each model, rendered from main. Only files that differ are
+    written, and those of models that are no longer served are removed, where this command wrote them.
+
+    \b
+    stagedoor manifests deploy/serving --check
+    stagedoor manifests serving --commit deploy
+    """
+    from stagedoor.workflows.manifests import to_branch, to_folder
+
+    if re.fullmatch(r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?", namespace) is None:
+        raise BadInput(f"{namespace[:80]!r} is no namespace", where="--namespace", fix="write one such as models")
+    world = door.world
+    if branch is None:
+        done = to_folder(world, door.directory / folder, namespace=namespace, check=check)
+    else:
+        done = to_branch(world, branch, folder, namespace=namespace, check=check)
+    echo_json(done) if as_json else _echo_written(done, check)
+    for one in done.unrendered:
+        click.echo(f"no manifest for {visible(one.ref)}: {visible(one.reason)}", err=True)
+    if done.unrendered or (check and done.changes):
+        sys.exit(8)
+
+
+def _echo_written(done: Written, check: bool) -> None:
+    for path in done.written:
+        click.echo(f"{'would write' if check else 'wrote'} {path}")
+    for path in done.removed:
+        click.echo(f"{'would remove' if check else 'removed'} {path}")
+    if not done.changes:
+        click.echo("Nothing to change: they are so already.")
+    elif done.commit:
+        click.echo(f"Committed as {done.commit[:10]}.")

@@ -241,12 +241,13 @@ class Company:
     def health(self) -> dict[str, Any]:
         """Everything about everybody, for `/health`."""
         faults = self.faults()
+        posts = sorted(self.posts.values(), key=lambda post: (post.loadable.model, post.loadable.version))
         status = "starting" if not self._is_started else "degraded" if faults else "ok" if self.is_ready else "loading"
         return {
             "status": status,
             "commit": self.commit,
             "faults": list(faults),
-            "versions": [self._shown(post) for post in self.posts.values()],
+            "versions": [self._shown(post) for post in posts],
             "routes": {live.route.path: _who(live.posts) for live in self.live.values()},
         }
 

@@ -45,7 +45,7 @@ def score(model: Any, body: bytes, content_type: str) -> Answer:
     except UnicodeDecodeError:
         return refusal(400, "BAD_REQUEST", "the payload is not UTF-8")
     except Exception as error:
-        return _failed(error, traceback.format_exc())
+        return _failed(error)
     if made.status != 200:
         return refusal(made.status, "BAD_REQUEST", _trimmed(made.response))
     return Answer(made.status, made.response, made.mimetype)
@@ -64,17 +64,16 @@ def refusal(status: int, code: str, message: str, trace: str = "") -> Answer:
 
 def _refused(error: Any, body: bytes, content_type: str, schema: Any) -> Answer:
     said = str(error.message)
-    trace = str(getattr(error, "stack_trace", "") or "")
-    if said.startswith(_INCIDENT):
-        last = trace.strip().splitlines()[-1] if trace.strip() else "it raised"
-        return refusal(400, "BAD_REQUEST", f"the model failed on this payload: {last}", trace)
+    if said.startswith(_INCIDENT) and isinstance(error.__context__, Exception):
+        return _failed(error.__context__)
     message = _trimmed(said)
     if not _names_a_column(message, schema):
         message += "".join(f"; {fault}" for fault in column_faults(body, content_type, schema))
     return refusal(int(error.get_http_status_code()), str(error.error_code), message)
 
 
-def _failed(error: Exception, trace: str) -> Answer:
+def _failed(error: Exception) -> Answer:
+    trace = "".join(traceback.format_exception(error))
     what = f"the model failed on this payload: {type(error).__name__}: {error}"
     return refusal(400, "BAD_REQUEST", what, trace)
 
