@@ -53,7 +53,10 @@ class Look:
 def look(world: World, names: tuple[str, ...], before: Table = NOTHING) -> Look:
     """What is to be served by main as it is now. Raises `RegistryError` where the policy itself does not read."""
     commit = world.main()
+    # what another commit had in the very same file is not read again
     snapshot = world.snapshot(commit)
+    if not names:
+        snapshot.load(snapshot.registry.models)
     return Look(commit, table(snapshot.registry, snapshot.spec.serving, names, before))
 
 
@@ -183,7 +186,6 @@ class _Server:
         tip = self.world.repository.tip()
         if tip == self.seen.commit and not is_nudged and not self.company.trouble:
             return None
-        self.world.forget()
         return look(self.world, self.options.names, self.seen.table)
 
     def _in_trouble(self, error: Exception) -> None:

@@ -212,6 +212,28 @@ def test_a_switch_a_rename_and_a_broken_policy_are_followed(scorer: Scorer) -> N
     scorer.until(lambda: scorer.health()["versions"] == [])
 
 
+def test_a_hangup_looks_at_main_at_once(scorer: Scorer) -> None:
+    scorer.register()
+    scorer.start("--interval", "3600")
+    assert "none" in scorer.refused(404, "fraud/1", {"inputs": {"x": [1.0]}})
+    scorer.move(Production=1)
+    assert scorer.process is not None
+    scorer.process.send_signal(signal.SIGHUP)
+    scorer.until(lambda: scorer.post("fraud/1", {"inputs": {"x": [1.0]}}).status_code == 200)
+
+
+def test_the_workers_end_with_a_server_that_is_killed(scorer: Scorer) -> None:
+    scorer.register()
+    scorer.move(Production=1)
+    scorer.start()
+    worker = Path(f"/proc/{scorer.pid(1)}/cmdline")
+    assert b"stagedoor.effects.serving.worker" in worker.read_bytes()
+    assert scorer.process is not None
+    scorer.process.kill()
+    # a process that has ended has no command line, and no entry at all once somebody has taken note of it
+    scorer.until(lambda: not worker.exists() or not worker.read_bytes())
+
+
 def test_a_split_shares_the_traffic_of_a_stage(scorer: Scorer) -> None:
     for _ in range(2):
         scorer.register()
