@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stagedoor.core.requests import Request, Step, fold
 from stagedoor.core.spec import Time
 from stagedoor.errors import BadRepository, Unavailable
 from stagedoor.gitstore import Oid, Raced, RefUpdate, Repository, Signature
@@ -81,6 +82,19 @@ class Health(_Record):
 
 # how many calls of each webhook its log keeps
 MAX_ATTEMPTS = 100
+
+
+class Attestation(_Record):
+    """A request as its host told of it when it had landed: its steps, so that nobody has to ask the host again."""
+
+    host: str
+    number: int
+    at: Time
+    steps: tuple[Annotated[Step, Field(discriminator="step")], ...]
+
+    def request(self) -> Request:
+        """The request that the steps make."""
+        return fold(self.number, self.steps)
 
 
 class MailDay(_Record):
@@ -156,6 +170,10 @@ class Ledger:
         found = self.read(_activity_path(commit))
         return found if isinstance(found, list) else None
 
+    def attestation(self, commit: str) -> Attestation | None:
+        """What a host said of the request that landed as a commit, or None if no reconciler asked it."""
+        return self._record(_attestation_path(commit), Attestation)
+
     def deliveries(self) -> Iterator[Delivery]:
         """Every delivery there is a record of."""
         if self._tip is None:
@@ -218,6 +236,10 @@ class Ledger:
         """Gather what happened in a commit of main."""
         self.put(_activity_path(commit), events)
 
+    def put_attestation(self, commit: str, attestation: Attestation) -> None:
+        """Gather what a host said of the request that landed as a commit."""
+        self.put(_attestation_path(commit), attestation)
+
     def take_lease(self, until: datetime, now: datetime) -> None:
         """Be the one who reconciles. `Unavailable` while somebody else is."""
         lease = self.lease()
@@ -261,6 +283,10 @@ class Ledger:
         lease = _decode(Lease, self._git.blob(entry.oid), "lease.json") if entry else None
         if lease is not None and lease.holder != self._holder:
             raise Unavailable(f"{lease.holder} is reconciling", fix="wait, then run it again if need be")
+
+
+def _attestation_path(commit: str) -> str:
+    return f"attestations/{commit[:2]}/{commit[2:]}.json"
 
 
 def _activity_path(commit: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from stagedoor.core.policy import Host
-from stagedoor.forges.choice import Chosen, Token, choose, dialect_of, find_token, place_of
+from stagedoor.forges.choice import WELL_KNOWN, Chosen, Token, choose, dialect_of, find_token, from_url, place_of
 from stagedoor.forges.hosted import HostedForge
 from stagedoor.forges.http import Http
 from stagedoor.gitstore import Repository
@@ -30,6 +31,23 @@ def token_for(world: World, chosen: Chosen) -> Token | None:
     return find_token(chosen, world.environment, world.repository.config("stagedoor.tokenHost"))
 
 
+def token_login(world: World, remote: str) -> Login | None:
+    """Who to be over HTTP for a remote: the token of its host, where that is one that we know; else git's own ways."""
+    url = world.repository.remote_url(remote) or remote
+    seen = from_url(url)
+    kind = WELL_KNOWN.get(urlsplit(seen[0]).netloc) if seen else None
+    if seen is None or kind is None or not url.startswith(f"{seen[0]}/"):
+        return None
+    chosen = Chosen(kind, seen[0], seen[1])
+    token = token_for(world, chosen)
+    return Login(_git_user(chosen, token), token.value) if token else None
+
+
+def _git_user(chosen: Chosen, token: Token) -> str:
+    # https://docs.gitlab.com/ci/jobs/ci_job_token/#to-git-clone-a-private-projects-repository
+    return "gitlab-ci-token" if token.is_job else dialect_of(chosen).git_user()
+
+
 def hosted(world: World, chosen: Chosen, remote: str) -> HostedForge:
     """A forge on that host, with git over the remote of the repository, or over the host's own address."""
     token, dialect = token_for(world, chosen), dialect_of(chosen)
@@ -37,7 +55,7 @@ def hosted(world: World, chosen: Chosen, remote: str) -> HostedForge:
     url = repository.remote_url(remote) or f"{chosen.url}/{chosen.project}.git"
     # a token is for its own host; a remote on another one is asked with whatever git itself knows
     mine = token is not None and url.startswith(f"{chosen.url}/")
-    login = Login("gitlab-ci-token" if token.is_job else dialect.git_user(), token.value) if token and mine else None
+    login = Login(_git_user(chosen, token), token.value) if token and mine else None
     return HostedForge(
         repository,
         repository.remote(url, login),

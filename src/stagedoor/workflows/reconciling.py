@@ -17,7 +17,7 @@ from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.requests import Request
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
-from stagedoor.effects.ledger import Cursor, Delivery, Ledger, Status
+from stagedoor.effects.ledger import Attestation, Cursor, Delivery, Ledger, Status
 from stagedoor.errors import BadRepository, BadSpec, NotFound
 from stagedoor.workflows import comments, faults
 from stagedoor.workflows.history import Landed, landings
@@ -202,6 +202,7 @@ class _Run:
             return f"it says request {number}, and there is no such request"
         if request.merged_as != one.commit.oid:
             return f"it says request {number}, which did not land as this commit"
+        self._attest(one.commit.oid, request)
         verdict = judge(
             with_broken_glass(asked) if request.broken else asked, request.counted_reviews,
             head=request.head, author=request.author, pushers=request.authors,
@@ -210,6 +211,12 @@ class _Run:
         )  # fmt: skip
         unmet = next((ruling.unblock for ruling in verdict.rulings if not ruling.holds), None)
         return f"request {number} lacked agreement: {unmet}" if unmet else None
+
+    def _attest(self, commit: str, request: Request) -> None:
+        """Keep what the host says of it now, so that an audit can go without the host later."""
+        if (host := self.world.host) is not None:
+            said = Attestation(host=host.host, number=request.number, at=self.world.now(), steps=request.steps)
+            self.ledger.put_attestation(commit, said)
 
     # --- steps of requests ---
 

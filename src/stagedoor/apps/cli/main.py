@@ -68,6 +68,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "token": ("server", "Make, list and revoke the tokens that callers of the server show."),
     "serve": ("serving", "Serve the models that are in Staging and Production."),
     "manifests": ("serving", "Write the manifests of what is served, for a cluster."),
+    "sync": ("hosting", "Bring main, requests, comments and the ledger together with another copy."),
+    "ci": ("hosting", "Validate a pull request, reconcile and look for drift, in CI."),
     "explain": ("stories", "Explain a check."),
     "index": ("index", "Show the read index, or build it anew."),
     "fmt": ("files", "Write registry files in their canonical form."),

@@ -1,0 +1,246 @@
+"""CI over a host: the light, the one comment, the merge queue, and the ledger that goes from run to run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hosted_town import HostedTown, town_on
+from stagedoor.core.runs import Run
+from stagedoor.effects.ledger import Ledger
+from stagedoor.errors import BadInput
+from stagedoor.gitstore import RefUpdate
+from stagedoor.gitstore.values import SYMLINK, Entry
+from stagedoor.workflows import registering, reviewing
+from stagedoor.workflows.ci import CONTEXT, drift, reconcile_all, validate
+from stagedoor.workflows.registering import NewVersion, Wish
+from stagedoor.workflows.world import World
+from stagedoor.workflows.writing import Lane
+from town import ANN, BOB, CAROL
+
+
+@pytest.fixture(params=["github", "gitlab", "gitea"])
+def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HostedTown]:
+    with town_on(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HostedTown]:
+    with town_on("github", tmp_path) as made:
+        yield made
+
+
+def asked(town: HostedTown, name: str = "fraud", stage: str = "Production", **more: object) -> int:
+    registering.register(town.as_(ANN), NewVersion(name, {"source": f"s3://models/{name}", **more}))
+    newest = town.as_(ANN).snapshot().registry.model(name).last_version
+    made = registering.transition(town.as_(ANN), [Wish(f"{name}/{newest}", stage)], lane=Lane(propose=True)).request
+    assert made is not None
+    return made.number
+
+
+def robot(town: HostedTown) -> World:
+    """The world of a run of CI: its own clone, and a token that may not ask who it is."""
+    fresh = town.path.parent / f"run-{town.clock():%H%M%S}"
+    subprocess.run(["git", "clone", "-q", "--bare", f"file://{town.host.git_dir}", fresh], check=True)
+    was, town.path = town.path, fresh
+    login = "github-actions[bot]" if town.host.kind == "github" else "gitea-actions"
+    try:
+        return town.as_("ci@example.com", login)
+    finally:
+        town.path = was
+
+
+def light(town: HostedTown, number: int = 1) -> str:
+    pr = town.host.pull(number)
+    return town.host.statuses.get(town.host.head(pr), {}).get(CONTEXT, "")
+
+
+def test_the_light_is_green_only_when_the_verdict_is(town: HostedTown) -> None:
+    number = asked(town)
+    first = validate(robot(town), Run("pull", number), publish=True)
+    assert (first.light, light(town), first.errors) == ("pending", "pending", ())
+    assert CAROL in first.text
+    reviewing.approve(town.as_(BOB), number)
+    assert validate(robot(town), Run("pull", number), publish=True).light == "pending"
+    reviewing.approve(town.as_(CAROL), number)
+    assert validate(robot(town), Run("pull", number), publish=True).light == "success"
+    assert light(town) == "success"
+
+
+def test_a_push_after_the_approval_has_no_light_yet_and_then_a_yellow_one(town: HostedTown) -> None:
+    number = asked(town)
+    reviewing.approve(town.as_(CAROL), number)
+    validate(robot(town), Run("pull", number), publish=True)
+    registering.transition(town.as_(ANN), [Wish("fraud/1", "Staging")], lane=Lane(into=number))
+    assert light(town) == ""
+    validate(robot(town), Run("pull", number), publish=True)
+    assert light(town) == "pending"
+
+
+def test_the_plan_is_one_comment_that_is_edited(town: HostedTown) -> None:
+    number = asked(town)
+    validate(robot(town), Run("pull", number), publish=True)
+    reviewing.approve(town.as_(CAROL), number)
+    validate(robot(town), Run("pull", number), publish=True)
+    said = [one.body for one in town.host.pulls[0].said if "stagedoor:plan" in one.body]
+    assert len(said) == 1
+    assert "[x]" in said[0] and "fraud" in said[0]
+
+
+def test_a_gate_that_the_request_itself_weakens_still_holds(town: HostedTown) -> None:
+    spec = town.text("registry_spec/registry.yaml")
+    gated = spec + "gates:\n- name: measured\n  stages: [Production]\n  require: [metrics]\n"
+    town.commit({"registry_spec/registry.yaml": gated}, "a gate")
+    number = asked(town)
+    pr = town.host.pull(number)
+    world = town.as_(ANN)
+    head = town.host.head(pr)
+    world.forge.get(number)
+    repository = world.repository
+    tree = repository.write_tree(
+        repository.commit_info(head).tree,
+        {"registry_spec/registry.yaml": spec.encode(), ".github/workflows/validate.yml": b"jobs: {}\n"},
+    )
+    who = world.signature()
+    made = repository.commit(tree, (head,), author=who, committer=who, message="no gate\n")
+    repository.remote("origin").push((RefUpdate(f"refs/heads/{pr.branch}", head, made),))
+    reviewing.approve(town.as_(CAROL), number)
+    found = validate(robot(town), Run("pull", number), publish=True)
+    assert found.light == "failure"
+    assert any("measured" in one.what for one in found.errors)
+    assert {ruling.need.title for ruling in found.plan.verdict.rulings} >= {  # type: ignore[union-attr]
+        ".github/workflows/validate.yml",
+        "registry_spec/registry.yaml",
+    }
+
+
+def test_a_link_in_place_of_a_model_file_is_an_error(town: HostedTown) -> None:
+    number = asked(town)
+    pr = town.host.pull(number)
+    world = town.as_(ANN)
+    world.forge.get(number)
+    repository, head = world.repository, town.host.head(pr)
+    link = Entry(SYMLINK, repository.write_blob(b"/etc/passwd"))
+    tree = repository.write_tree(repository.commit_info(head).tree, {"registry_spec/models/fraud.yaml": link})
+    who = world.signature()
+    made = repository.commit(tree, (head,), author=who, committer=who, message="x\n")
+    repository.remote("origin").push((RefUpdate(f"refs/heads/{pr.branch}", head, made),))
+    found = validate(robot(town), Run("pull", number), publish=True)
+    assert found.light == "failure"
+    assert "root:" not in town.host.pulls[0].said[-1].body
+
+
+def test_without_a_token_the_change_is_checked_from_git_alone(hub: HostedTown) -> None:
+    number = asked(hub)
+    world = robot(hub)
+    world.environment = {"HOME": "/nonexistent"}
+    calls = len(hub.host.sent)
+    found = validate(world, Run("pull", number, "", hub.host.head(hub.host.pull(number))))
+    assert (found.plan.verdict, found.errors) == (None, ())
+    assert [model.model for model in found.plan.models] == ["fraud"]
+    assert len(hub.host.sent) == calls + 1  # the one that was refused for want of a token
+
+
+def test_a_run_about_no_pull_request_says_so(hub: HostedTown) -> None:
+    with pytest.raises(BadInput, match="about no pull request"):
+        validate(robot(hub), Run("push"))
+
+
+# --- the merge queue ------------------------------------------------------------------------------------------------
+
+
+def grouped(town: HostedTown, *numbers: int) -> Run:
+    """What the queue makes of several requests: each merged onto the one before."""
+    host = town.host
+    base = tip = host.git("rev-parse", "main")
+    for number in numbers:
+        head = host.head(host.pull(number))
+        tree = host.git("merge-tree", "--write-tree", tip, head).splitlines()[0]
+        who = ("-c", "user.name=q", "-c", "user.email=q@example.com")
+        tip = host.git(*who, "commit-tree", tree, "-p", tip, "-p", head, "-m", f"Merge pull request #{number}")
+    host.git("update-ref", f"refs/heads/gh-readonly-queue/main/pr-{numbers[-1]}-{base}", tip)
+    return Run("queue", numbers[-1], base, tip)
+
+
+def judged(town: HostedTown, *numbers: int) -> str:
+    """The light that a group of requests gets."""
+    run = grouped(town, *numbers)
+    return validate(robot(town), run, publish=True).light
+
+
+def test_two_requests_that_are_each_fine_and_together_illegal_do_not_pass_the_queue(hub: HostedTown) -> None:
+    spec = hub.text("registry_spec/registry.yaml")
+    stages = "stages:\n- name: None\n- name: Staging\n- name: Production\n  exclusive: true\n- name: Archived\n"
+    hub.commit({"registry_spec/registry.yaml": spec + stages}, "one at a time")
+    one, two = asked(hub), asked(hub)
+    for number in (one, two):
+        reviewing.approve(hub.as_(CAROL), number)
+        assert validate(robot(hub), Run("pull", number), publish=True).light == "success"
+    run = grouped(hub, one, two)
+    found = validate(robot(hub), run, publish=True)
+    assert found.light == "failure"
+    assert hub.host.statuses[run.head][CONTEXT] == "failure"
+    assert judged(hub, one) == "success"
+
+
+def test_a_group_with_a_request_that_nobody_approved_waits(hub: HostedTown) -> None:
+    one, two = asked(hub, "fraud"), asked(hub, "spam")
+    reviewing.approve(hub.as_(CAROL), one)
+    assert judged(hub, one, two) == "pending"
+    reviewing.approve(hub.as_(CAROL), two)
+    assert judged(hub, one, two) == "success"
+
+
+def test_a_commit_slipped_into_a_group_is_seen(hub: HostedTown) -> None:
+    one = asked(hub)
+    reviewing.approve(hub.as_(CAROL), one)
+    run = grouped(hub, one)
+    host = hub.host
+    who = ("-c", "user.name=q", "-c", "user.email=q@example.com")
+    extra = host.git(*who, "commit-tree", f"{run.head}^{{tree}}", "-p", run.head, "-m", "Request: 1")
+    host.git("update-ref", f"refs/heads/gh-readonly-queue/main/pr-{one}-{run.base}", extra)
+    assert validate(robot(hub), Run("queue", one, run.base, extra), publish=True).light == "pending"
+
+
+# --- after the merge ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_where_the_last_one_stopped_on_whatever_machine(town: HostedTown) -> None:
+    number = asked(town)
+    reviewing.approve(town.as_(CAROL), number)
+    first = reconcile_all(robot(town)).report
+    assert first.merges > 0
+    reviewing.merge(town.as_(BOB), number)
+    second = reconcile_all(robot(town)).report
+    assert second.merges == 1
+    assert "model_version.transitioned" in [event.kind for event in second.events]
+    assert reconcile_all(robot(town)).report.events == ()
+
+
+def test_the_hosts_reviews_are_in_the_ledger_so_that_nobody_has_to_ask_it_again(town: HostedTown) -> None:
+    number = asked(town)
+    reviewing.approve(town.as_(CAROL), number)
+    made = reviewing.merge(town.as_(BOB), number)
+    reconcile_all(robot(town))
+    calls = len(town.host.sent)
+    world = robot(town)
+    world.repository.remote("origin").fetch({"refs/stagedoor/ledger": "refs/stagedoor/ledger"})
+    found = Ledger(world.repository, world.signature(), "").attestation(made.merged_as)
+    assert found is not None
+    assert [(r.by, r.verdict, r.head) for r in found.request().reviews] == [(CAROL, "approved", made.head)]
+    assert len(town.host.sent) == calls
+
+
+def test_drift_tells_of_what_nobody_agreed_to(hub: HostedTown) -> None:
+    number = asked(hub)
+    reconcile_all(robot(hub))
+    before = {one.what for one in drift(robot(hub))}
+    hub.host.merge(hub.host.pull(number), "mallory", "Merge pull request #1")
+    assert any("behind main" in one.what for one in drift(robot(hub)))
+    reconcile_all(robot(hub))
+    new = {one.what for one in drift(robot(hub))} - before
+    assert len(new) == 1 and "fraud" in new.pop()
