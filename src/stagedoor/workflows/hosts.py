@@ -31,9 +31,17 @@ def token_for(world: World, chosen: Chosen) -> Token | None:
     return find_token(chosen, world.environment, world.repository.config("stagedoor.tokenHost"))
 
 
+def _chosen(world: World) -> Chosen | None:
+    spec = world.snapshot().spec.forge
+    return host_of(world.repository, spec, world.forge_kind or spec.kind)
+
+
 def token_login(world: World, remote: str) -> Login | None:
     """Who to be over HTTP for a remote: the token of its host, where that is one that we know; else git's own ways."""
     url = world.repository.remote_url(remote) or remote
+    if world.repository.tip() and (said := _chosen(world)) and url.startswith(f"{said.url}/"):
+        token = token_for(world, said)
+        return Login(_git_user(said, token), token.value) if token else None
     seen = from_url(url)
     kind = WELL_KNOWN.get(urlsplit(seen[0]).netloc) if seen else None
     if seen is None or kind is None or not url.startswith(f"{seen[0]}/"):

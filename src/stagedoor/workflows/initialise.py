@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
+from typing import Literal
 
+from stagedoor import __version__
 from stagedoor.core.layout import MODELS, PEOPLE_FILE, REGISTRY_FILE, SPEC_FOLDER
 from stagedoor.core.owners import LOCATIONS, is_owner
 from stagedoor.core.owners.edit import set_owners
-from stagedoor.core.policy import RegistrySpec
+from stagedoor.core.policy import Host, Owners, RegistrySpec
 from stagedoor.core.reading import text_of
 from stagedoor.core.schemas import schema_files
 from stagedoor.core.spec import People, Person
@@ -20,6 +23,9 @@ from stagedoor.forges.base import Actor
 from stagedoor.gitstore import RefUpdate, Repository
 from stagedoor.workflows.snapshots import root_of
 from stagedoor.workflows.world import World, checked_email
+
+ForgeKind = Literal["", "embedded", "github", "gitlab", "gitea"]
+Dialect = Literal["github", "gitlab"]
 
 OWNERS_HEADER = """\
 # Who may what. The last line that matches wins. A line for a path below a model file gives a right of its own:
@@ -48,11 +54,14 @@ def initialise(
     bare: bool = False,
     object_format: str = "sha1",
     dry_run: bool = False,
+    forge: ForgeKind = "",
 ) -> Initialised:
     """Make a registry in `directory`: a new repository, an existing one, or a folder of a monorepo.
 
     `owner` (default: git's `user.email`) owns everything at first. Nothing that is there is overwritten; a CODEOWNERS
-    file gains lines. Raises `AlreadyExists` where a registry is. A refusal, and a dry run, leave nothing behind.
+    file gains lines. With `forge` the host's own workflows come along.
+
+    Raises `AlreadyExists` where a registry is. A refusal, and a dry run, leave nothing behind.
     """
     directory = directory.resolve()
     if owner is not None:
@@ -60,11 +69,11 @@ def initialise(
     if dry_run and not directory.exists():
         with tempfile.TemporaryDirectory() as folder:
             tried = Path(folder) / directory.name
-            made = initialise(tried, owner=owner, name=name, bare=bare, object_format=object_format)
+            made = initialise(tried, owner=owner, name=name, bare=bare, object_format=object_format, forge=forge)
         return replace(made, directory=directory, commit="")
     repository, created = _repository(directory, bare, object_format)
     try:
-        return _found(repository, directory, owner, name, created=created, dry_run=dry_run)
+        return _found(repository, directory, owner, name, created=created, dry_run=dry_run, forge=forge)
     except BaseException:
         if created:
             shutil.rmtree(repository.git_dir, ignore_errors=True)
@@ -75,7 +84,14 @@ def initialise(
 
 
 def _found(
-    repository: Repository, directory: Path, owner: str | None, name: str, *, created: bool, dry_run: bool
+    repository: Repository,
+    directory: Path,
+    owner: str | None,
+    name: str,
+    *,
+    created: bool,
+    dry_run: bool,
+    forge: ForgeKind,
 ) -> Initialised:
     with repository:
         world = World(repository, claimed_email=owner)
@@ -88,7 +104,7 @@ def _found(
             raise AlreadyExists(
                 "there is a registry here already", where=str(directory), fix=f"stagedoor -C {directory} models"
             )
-        files = _files(world, tip, email, name or _named_after(directory))
+        files = _files(world, tip, email, name or _named_after(directory), forge)
         commit = "" if dry_run else _publish(world, tip, files)
         return Initialised(directory, repository.root, commit, email, tuple(sorted(files)))
 
@@ -121,29 +137,60 @@ def _repository(directory: Path, bare: bool, object_format: str) -> tuple[Reposi
     return found, False
 
 
-def _files(world: World, tip: str | None, email: str, name: str) -> dict[str, bytes]:
+def _files(world: World, tip: str | None, email: str, name: str, forge: ForgeKind) -> dict[str, bytes]:
     root = root_of(world.repository)
     person = Person(email=email, name=world.actor.name)
+    # Gitea's own file takes no addresses; in .github/ it is read by us alone, with GitHub's rules
+    dialect: Dialect = "gitlab" if forge == "gitlab" else "github"
+    spec = RegistrySpec(name=name, owners=Owners(dialect=dialect), forge=Host(kind=forge))
     own = {
-        REGISTRY_FILE: text_of(RegistrySpec(name=name), REGISTRY_FILE).encode(),
+        REGISTRY_FILE: text_of(spec, REGISTRY_FILE).encode(),
         PEOPLE_FILE: text_of(People(people=(person,)), PEOPLE_FILE).encode(),
         f"{MODELS}.gitkeep": b"",
         **schema_files(),
     }
     files = {root + path: data for path, data in own.items()}
-    path, text = _owners_text(world.repository, tip)
-    guarded = (f"/{root}{SPEC_FOLDER}/", f"/{path}" if "/" not in path else f"/{path.rpartition('/')[0]}/")
+    scaffold = _scaffold(world.repository, tip, forge)
+    path, text = _owners_text(world.repository, tip, dialect)
+    guarded = [f"/{root}{SPEC_FOLDER}/", f"/{path}" if "/" not in path else f"/{path.rpartition('/')[0]}/"]
+    guarded += [f"/{file}" for file in scaffold if not f"/{file}".startswith(tuple(guarded))]
     for pattern in guarded:
         text = set_owners(text, pattern, (email,))
-    return {**files, path: text.encode()}
+    return {**files, **scaffold, path: text.encode()}
 
 
-def _owners_text(repository: Repository, tip: str | None) -> tuple[str, str]:
-    for path in LOCATIONS["github"]:
+# what is written for a host, by its path from the repository's top
+_SCAFFOLDS: dict[str, dict[str, str]] = {
+    "github": {
+        ".github/workflows/stagedoor-validate.yml": "github/validate.yml",
+        ".github/workflows/stagedoor-reviewed.yml": "github/reviewed.yml",
+        ".github/workflows/stagedoor-gate.yml": "github/gate.yml",
+        ".github/workflows/stagedoor-reconcile.yml": "github/reconcile.yml",
+        ".github/workflows/stagedoor-drift.yml": "github/drift.yml",
+        ".github/pull_request_template.md": "github/pull_request_template.md",
+        ".github/ISSUE_TEMPLATE/transition.md": "github/transition.md",
+    },
+    "gitlab": {".gitlab-ci.yml": "gitlab/gitlab-ci.yml"},
+}
+
+
+def _scaffold(repository: Repository, tip: str | None, forge: ForgeKind) -> dict[str, bytes]:
+    """The workflows and templates of a host; one that is there already stays as it is."""
+    folder = resources.files("stagedoor.workflows") / "scaffold"
+    found: dict[str, bytes] = {}
+    for path, name in _SCAFFOLDS.get(forge, {}).items():
+        if tip is None or repository.entry(tip, path) is None:
+            text = (folder / name).read_text("utf-8")
+            found[path] = text.replace("STAGEDOOR_VERSION", __version__).encode()
+    return found
+
+
+def _owners_text(repository: Repository, tip: str | None, dialect: Dialect) -> tuple[str, str]:
+    for path in LOCATIONS[dialect]:
         entry = repository.entry(tip, path) if tip else None
         if entry is not None and entry.is_file:
             return path, repository.blob(entry.oid).decode("utf-8", "surrogateescape")
-    return LOCATIONS["github"][0], OWNERS_HEADER.replace("/registry_spec/", f"/{root_of(repository)}{SPEC_FOLDER}/")
+    return LOCATIONS[dialect][0], OWNERS_HEADER.replace("/registry_spec/", f"/{root_of(repository)}{SPEC_FOLDER}/")
 
 
 def _publish(world: World, tip: str | None, files: dict[str, bytes]) -> str:

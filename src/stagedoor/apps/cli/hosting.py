@@ -12,6 +12,7 @@ from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, json_option, rehearsal_option
 from stagedoor.core.views.plain import counted, visible
 from stagedoor.errors import BadInput, ChecksFailed, Conflict
+from stagedoor.gitstore import RefUpdate, Repository
 
 
 @click.command()
@@ -52,13 +53,20 @@ def ci() -> None:
 
 def _in_ci(door: Door) -> Any:
     """The registry of a fresh checkout, where CI has no branch but a commit: the branch is brought first."""
-    from stagedoor.gitstore import Repository
-
     with Repository.open(door.directory, registry=door.registry, branch=door.branch or "main") as repository:
         if repository.tip() is None:
-            repository.remote("origin").fetch({repository.ref: repository.ref})
+            _take_branch(repository)
         door.branch = repository.branch
     return door.world
+
+
+def _take_branch(repository: Repository) -> None:
+    """The branch as the checkout brought it, which needs no token; else from the remote."""
+    there = repository.tip(f"refs/remotes/origin/{repository.branch}")
+    if there is None:
+        repository.remote("origin").fetch({repository.ref: repository.ref})
+    else:
+        repository.publish((RefUpdate(repository.ref, None, there),), "stagedoor: ci")
 
 
 def _event(world: Any) -> Any:

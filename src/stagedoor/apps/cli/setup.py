@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -18,6 +19,11 @@ from stagedoor.errors import ChecksFailed
 @click.option("--owner", metavar="EMAIL", help="Who owns everything at first (default: git's user.email).")
 @click.option("--name", default="", metavar="NAME", help="The registry's name (default: the folder's).")
 @click.option("--bare", is_flag=True, help="A repository without a checkout, as for a server.")
+@click.option(
+    "--forge",
+    type=click.Choice(["embedded", "github", "gitlab", "gitea"]),
+    help="Where requests will be kept; a host's own workflows come along.",
+)
 @click.option("--object-format", type=click.Choice(["sha1", "sha256"]), default="sha1", show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show what it would make and make nothing.")
 @json_option
@@ -28,6 +34,7 @@ def init(
     owner: str | None,
     name: str,
     bare: bool,
+    forge: Literal["embedded", "github", "gitlab", "gitea"] | None,
     object_format: str,
     dry_run: bool,
     as_json: bool,
@@ -45,8 +52,9 @@ def init(
 
     place = door.directory / directory if directory else door.directory
     made = initialise(
-        place, owner=owner or door.email, name=name, bare=bare, object_format=object_format, dry_run=dry_run
-    )
+        place, owner=owner or door.email, name=name, bare=bare, object_format=object_format, dry_run=dry_run,
+        forge=forge or "",
+    )  # fmt: skip
     if as_json:
         echo_json(
             {
