@@ -153,3 +153,32 @@ def ci_drift(door: Door, remote: str, as_json: bool) -> None:
         raise ChecksFailed(f"{counted(len(found), 'drift')} found", fix=found[0].fix)
     if not as_json:
         click.echo("Everything is as main says.")
+
+
+@click.group()
+def hooks() -> None:
+    """Guard a repository so that nobody pushes around a request."""
+
+
+@hooks.command("install")
+@click.pass_obj
+def hooks_install(door: Door) -> None:
+    """Write the pre-receive hook of a repository that people push to."""
+    import shutil
+    import sys
+
+    from stagedoor.workflows.guarding import install
+
+    hook = install(door.world, shutil.which("stagedoor") or str(Path(sys.argv[0]).resolve()))
+    click.echo(f"Wrote {visible(str(hook))}: pushes to main are judged from now on.")
+
+
+@hooks.command("pre-receive", hidden=True)
+@click.pass_obj
+def hooks_pre_receive(door: Door) -> None:
+    """Judge a push; git calls this and says on standard input what is pushed."""
+    import sys
+
+    from stagedoor.workflows.guarding import guard, read_pushed
+
+    guard(door.world, read_pushed(sys.stdin))

@@ -70,6 +70,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "manifests": ("serving", "Write the manifests of what is served, for a cluster."),
     "sync": ("hosting", "Bring main, requests, comments and the ledger together with another copy."),
     "ci": ("hosting", "Validate a pull request, reconcile and look for drift, in CI."),
+    "hooks": ("hosting", "Guard a repository so that nobody pushes around a request."),
     "explain": ("stories", "Explain a check."),
     "index": ("index", "Show the read index, or build it anew."),
     "fmt": ("files", "Write registry files in their canonical form."),
