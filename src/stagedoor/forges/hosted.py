@@ -40,6 +40,7 @@ from stagedoor.forges.base import Actor, Landing, NotReady, State
 from stagedoor.forges.embedded import MAX_BODY
 from stagedoor.forges.hosting import CommitStatus, Dialect, Note, Pull, Pushing, Review, mark, read_mark
 from stagedoor.forges.http import Call, Http
+from stagedoor.forges.settings import Setting, settings
 from stagedoor.gitstore import Merged, Oid, Raced, RefUpdate, Repository
 from stagedoor.gitstore.remotes import Refused, Remote
 
@@ -144,6 +145,7 @@ class HostedForge:
         dialect: Dialect,
         people: Callable[[], People],
         *,
+        project: str = "",
         is_rehearsal: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -152,6 +154,7 @@ class HostedForge:
         self._http = http
         self.dialect = dialect
         self._people = people
+        self.project = project
         self._is_rehearsal = is_rehearsal
         self._sleep = sleep
         self._teams: dict[str, tuple[str, ...] | None] = {}
@@ -558,6 +561,10 @@ class HostedForge:
             self._http.ask(self.dialect.close(number))
             self._forget_branch(pull)
         return self.get(number)
+
+    def settings(self) -> Iterator[Setting]:
+        """How well the host guards main."""
+        yield from settings(self.dialect.kind, self.project, self._git.branch, self._http.send)
 
     # --- for machines ---
 

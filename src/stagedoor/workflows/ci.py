@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagedoor.core.checks import Problem
 from stagedoor.core.plan import Plan
@@ -37,6 +37,11 @@ class Checked:
     text: str
     number: int | None = None
     head: str = ""
+
+    @property
+    def shown(self) -> tuple[Problem, ...]:
+        """The problems as a job shows them: waiting for people is nothing that is wrong."""
+        return tuple(replace(one, severity="warning") if one.code in WAITING else one for one in self.problems)
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -33,7 +33,7 @@ class Diagnosis:
 def examine(world: World) -> tuple[Diagnosis, ...]:
     """Look at the clone, the identity, the files, the owners, the requests, the ledger, and who is told or called."""
     found: list[Diagnosis] = []
-    for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications, _webhooks):
+    for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications, _webhooks, _host):
         found += _looked(look, world)
     return tuple(found)
 
@@ -123,6 +123,16 @@ def _ledger(world: World) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", f"reconciled up to main, {found.counts.get('delivered', 0)} deliveries")
     if found.waiting:
         yield Diagnosis("warning", f"{len(found.waiting)} deliveries failed", "stagedoor reconcile --status")
+
+
+def _host(world: World) -> Iterator[Diagnosis]:
+    """What the host's own settings let through; nothing where requests are kept in the repository."""
+    host = world.host
+    if host is None:
+        return
+    yield Diagnosis("ok", f"requests are pull requests of {host.host}/{host.project}, as {host.login}")
+    for one in host.settings():
+        yield Diagnosis(one.grade, one.what, one.fix)
 
 
 def _is_on_main(world: World, commit: str) -> bool:

@@ -70,6 +70,7 @@ def hosted(world: World, chosen: Chosen, remote: str) -> HostedForge:
         Http(place_of(chosen, token), sleep=world.sleep),
         dialect,
         lambda: world.snapshot().written_people,
+        project=chosen.project,
         is_rehearsal=world.is_rehearsal,
         sleep=world.sleep,
     )

@@ -107,7 +107,7 @@ def ci_validate(door: Door, publish: bool, report: Path | None, as_json: bool) -
         echo_json({**work.outputs(found), "text": found.text, "plan": plans.data(found.plan)})
     else:
         style = "github" if world.environment.get("GITHUB_ACTIONS") else "text"
-        click.echo(problems.render(found.problems, style), nl=False)
+        click.echo(problems.render(found.shown, style), nl=False)
         click.echo(f"stagedoor/approvals: {found.light} ({visible(found.text)})")
     if found.errors:
         first = found.errors[0]
