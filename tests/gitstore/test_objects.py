@@ -11,8 +11,9 @@ import pytest
 
 from stagedoor.errors import BadRepository
 from stagedoor.gitstore import Oid, RefUpdate, Repository, TooBig
-from stagedoor.gitstore.objects import InProcess, Kind, Plumbing, oid_of
+from stagedoor.gitstore.objects import InProcess, Plumbing, oid_of
 from stagedoor.gitstore.process import Answer
+from stagedoor.gitstore.smallpacks import Kind
 
 Commit = Callable[..., Oid]
 Git = Callable[..., str]

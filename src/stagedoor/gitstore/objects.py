@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 import subprocess
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from stagedoor.errors import BadRepository
-from stagedoor.gitstore.loose import write_loose
 from stagedoor.gitstore.process import Git
+from stagedoor.gitstore.smallpacks import KINDS, Kind, gather, pack_stream, packed, write_pack
 from stagedoor.gitstore.values import Oid
 
-Kind = Literal["commit", "tree", "blob", "tag"]
-KINDS: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
+if TYPE_CHECKING:
+    import pygit2
+
 _NAMES: dict[int, Kind] = {number: kind for kind, number in KINDS.items()}
 _KIND_OF: dict[bytes, Kind] = {kind.encode(): kind for kind in KINDS}
 
 # libgit2 unpacks deltas far more slowly than git does, so many objects are read by git.
 _MANY = 100
 
-# beyond these, what is written does not wait in memory, and is one pack instead of many files
+# beyond these, what is written does not wait in memory, and git makes the pack
 _MOST_WAITING = 64_000_000
 _FEW = 200
+
+# packs come and go, and libgit2 keeps in mind each that it ever saw
+_SECONDS_OPEN: Final = 60.0
 
 
 def oid_of(kind: Kind, data: bytes, object_format: str) -> Oid:
@@ -92,11 +95,11 @@ class Plumbing:
             [(kind, data)] = objects
             self._git.write("hash-object", "-t", kind, "-w", "--stdin", stdin=data)
         elif objects:
-            self._git.write("unpack-objects", "-q", stdin=_pack(objects, self.object_format))
+            self._git.write("unpack-objects", "-q", stdin=pack_stream(objects, self.object_format))
 
     def keep(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
         """Very many objects, as one pack."""
-        self._git.write("index-pack", "--stdin", stdin=_pack(objects, self.object_format))
+        self._git.write("index-pack", "--stdin", stdin=pack_stream(objects, self.object_format))
 
     def flush(self) -> None:
         """What was written is there already."""
@@ -139,19 +142,36 @@ class InProcess:
         self._waiting: dict[Oid, tuple[Kind, bytes]] = {}
         self._bytes = 0
         self._depth = 0
-        self._odb = pygit2.Odb(str(objects))
-        if quarantine:
-            self._odb.add_disk_alternate(quarantine)
+        self._quarantine = quarantine
         self._fallback = fallback
+        self._opened = self._open()
+        self._open_until = monotonic() + _SECONDS_OPEN
+
+    def _open(self) -> pygit2.Odb:
+        import pygit2
+
+        odb = pygit2.Odb(str(self._objects))
+        if self._quarantine:
+            odb.add_disk_alternate(self._quarantine)
+        return odb
+
+    @property
+    def _odb(self) -> pygit2.Odb:
+        if (now := monotonic()) > self._open_until:
+            self._opened, self._open_until = self._open(), now + _SECONDS_OPEN
+        return self._opened
 
     def read(self, oid: Oid) -> tuple[Kind, bytes]:
         if (waiting := self._waiting.get(oid)) is not None:
             return waiting
-        try:
-            number, data = self._odb.read(oid)
-        except KeyError:
-            return self._fallback.read(oid)
-        return _NAMES[int(number)], data
+        for _ in range(2):
+            try:
+                number, data = self._odb.read(oid)
+                return _NAMES[int(number)], data
+            except KeyError:
+                # packs that were put together meanwhile are another folder's worth of files
+                self._opened = self._open()
+        return self._fallback.read(oid)
 
     def info(self, oid: Oid) -> tuple[Kind, int] | None:
         if (waiting := self._waiting.get(oid)) is not None:
@@ -205,9 +225,12 @@ class InProcess:
         if len(waiting) > _FEW:
             self._fallback.keep(tuple(waiting.values()))
             return
-        whole = [(oid, f"{kind} {len(data)}\0".encode() + data) for oid, (kind, data) in waiting.items()]
+        folder = self._objects / "pack"
         try:
-            write_loose(self._objects, whole, durable=self._durable)
+            write_pack(
+                folder, (packed(oid, kind, data) for oid, (kind, data) in waiting.items()), durable=self._durable
+            )
+            gather(folder, durable=self._durable)
         except OSError as error:
             raise BadRepository(
                 f"objects cannot be written: {error.strerror}",
@@ -298,22 +321,3 @@ def read_exactly(out: IO[bytes], size: int) -> bytes:
     if len(data) != size:
         raise BadRepository("git cat-file ended early", fix="run git fsck")
     return data
-
-
-def _pack(objects: Sequence[tuple[Kind, bytes]], object_format: str) -> bytes:
-    """A pack without deltas: https://git-scm.com/docs/gitformat-pack"""
-    parts = [struct.pack(">4sII", b"PACK", 2, len(objects))]
-    for kind, data in objects:
-        parts += (_pack_header(KINDS[kind], len(data)), zlib.compress(data, 1))
-    body = b"".join(parts)
-    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
-
-
-def _pack_header(number: int, size: int) -> bytes:
-    byte, size = (number << 4) | (size & 15), size >> 4
-    header = bytearray()
-    while size:
-        header.append(byte | 0x80)
-        byte, size = size & 0x7F, size >> 7
-    header.append(byte)
-    return bytes(header)

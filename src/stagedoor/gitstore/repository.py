@@ -21,11 +21,12 @@ from stagedoor.gitstore.commits import encode_commit, parse_commit
 from stagedoor.gitstore.discovery import Place
 from stagedoor.gitstore.following import Followed, Upstream, news
 from stagedoor.gitstore.merges import Merger
-from stagedoor.gitstore.objects import InProcess, Kind, missing, oid_of, open_store
+from stagedoor.gitstore.objects import InProcess, missing, oid_of, open_store
 from stagedoor.gitstore.packs import pack
 from stagedoor.gitstore.process import Git, require_git
 from stagedoor.gitstore.refs import OneRef, Refs, can_be_said, create_numbered, is_oid
 from stagedoor.gitstore.remotes import Login, Remote
+from stagedoor.gitstore.smallpacks import Kind
 from stagedoor.gitstore.trees import Trees
 from stagedoor.gitstore.values import (
     CommitInfo,

@@ -11,7 +11,8 @@ from itertools import chain
 
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.gitstore import paths
-from stagedoor.gitstore.objects import Kind, ObjectStore, oid_of
+from stagedoor.gitstore.objects import ObjectStore, oid_of
+from stagedoor.gitstore.smallpacks import Kind
 from stagedoor.gitstore.values import EXECUTABLE, FILE, FOLDER, SUBMODULE, SYMLINK, Entry, FileChange, Oid
 
 Folder = Mapping[bytes, Entry]
