@@ -67,6 +67,19 @@ def edited(text: str, before: Value, after: Value) -> str:
     return edit(text, dump(before), dump(after))
 
 
+def read_again(after: RegisteredModel, before: RegisteredModel | None) -> RegisteredModel | None:
+    """What a file that was edited to say `after` reads to, without reading it; None where the reader would refuse it.
+
+    Versions that `before` has were read once, and are not looked at again.
+    """
+    known = {id(version) for version in before.versions} if before else set()
+    versions = [one if id(one) in known else dump(one) for one in after.versions]
+    try:
+        return RegisteredModel.model_validate({**dump(after), "versions": versions})
+    except ValidationError:
+        return None
+
+
 def formatted(raw: bytes, path: str) -> str:
     """The canonical text of a file that may be hand-written; every comment stays. `BadSpec` if it does not read."""
     document = read(raw, path)

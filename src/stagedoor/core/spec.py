@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from stagedoor.core.text.plain import Settled
 
 API_VERSION: Final = "stagedoor/v1"
 NO_STAGE: Final = "None"
@@ -71,7 +73,9 @@ def to_milliseconds(moment: datetime) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """`2026-11-24T10:15:00.123Z`."""
-    return to_milliseconds(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _email(value: object) -> object:
@@ -224,6 +228,17 @@ class Version(Value):
     tags: dict[str, Text] = {}
     created: Created
 
+    @cached_property
+    def settled(self) -> Settled:
+        """It as plain data: made once, because most of a model's versions are the same before and after a change."""
+        return Settled(_dump(self))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, without what was worked out of the original."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("settled", None)
+        return copied
+
 
 class RegisteredModel(Value):
     """One registered model, one file."""
@@ -324,11 +339,28 @@ class People(Value):
 _ALWAYS = frozenset({"apiVersion", "kind", "stage", "last_version", "versions"})
 
 
+_NEVER: Final = object()
+
+
+@cache
+def _fields(kind: type[Value]) -> tuple[tuple[str, str, Any], ...]:
+    """Each field's key in a file, its name, and the value that is not written."""
+    fields = kind.model_fields.items()
+    return tuple((field.alias or name, name, _NEVER if name in _ALWAYS else field.default) for name, field in fields)
+
+
 def dump(value: Value) -> dict[str, Any]:
-    """A file's value as plain data in canonical order, without what is at its default."""
-    fields = type(value).model_fields.items()
-    kept = ((field.alias or name, name, getattr(value, name), field.default) for name, field in fields)
-    return {key: _plain(item) for key, name, item, default in kept if name in _ALWAYS or item != default}
+    """A file's value as plain data in canonical order, without what is at its default. Nobody may change it."""
+    return value.settled if isinstance(value, Version) else _dump(value)
+
+
+def _dump(value: Value) -> dict[str, Any]:
+    found = {}
+    for key, name, default in _fields(type(value)):
+        item = getattr(value, name)
+        if item != default:
+            found[key] = item if type(item) is str else _plain(item)
+    return found
 
 
 def _plain(item: Any) -> Any:
@@ -337,5 +369,5 @@ def _plain(item: Any) -> Any:
     if isinstance(item, tuple):
         return [_plain(one) for one in item]
     if isinstance(item, dict):
-        return {key: _plain(one) for key, one in sorted(item.items())}
+        return {key: one if type(one) is str else _plain(one) for key, one in sorted(item.items())}
     return format_time(item) if isinstance(item, datetime) else item

@@ -18,6 +18,7 @@ from stagedoor.gitstore.values import EXECUTABLE, FILE, FOLDER, SUBMODULE, SYMLI
 Folder = Mapping[bytes, Entry]
 
 _KEPT_ENTRIES = 100_000
+_KEPT_TOPS = 4_096
 _LEAF_MODES = {FILE, EXECUTABLE, SYMLINK, SUBMODULE}
 
 
@@ -52,6 +53,7 @@ class Trees:
         self._store = store
         self._width = 20 if store.object_format == "sha1" else 32
         self._known: OrderedDict[Oid, Folder] = OrderedDict()
+        self._tops: dict[Oid, Oid] = {}
         self._held = 0
 
     @property
@@ -62,12 +64,18 @@ class Trees:
         """The tree of a commit, of a tag, or the tree itself."""
         if treeish in self._known or treeish == self.empty:
             return treeish
+        if (top := self._tops.get(treeish)) is not None:
+            return top
         kind, data = self._store.read(treeish)
         if kind == "tree":
             return treeish
         if kind == "blob":
             raise BadRepository(f"{treeish} is a file, not a commit or a folder")
-        return self.of(Oid(data.split(b"\n", 1)[0].split(b" ", 1)[1].decode("ascii")))
+        top = self.of(Oid(data.split(b"\n", 1)[0].split(b" ", 1)[1].decode("ascii")))
+        if len(self._tops) >= _KEPT_TOPS:
+            self._tops.clear()
+        self._tops[treeish] = top
+        return top
 
     def folder(self, oid: Oid) -> Folder:
         if (known := self._known.get(oid)) is not None:

@@ -23,9 +23,10 @@ from stagedoor.core.layout import (
 from stagedoor.core.owners import LOCATIONS, OwnersFile, owners_of
 from stagedoor.core.owners import parse as parse_owners
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
-from stagedoor.core.reading import oversized, read_as
+from stagedoor.core.reading import oversized, read_again, read_as
 from stagedoor.core.registry import Registry
 from stagedoor.core.spec import People, RegisteredModel, Team, Value
+from stagedoor.core.text import MAX_BYTES
 from stagedoor.core.webhooks import WEBHOOKS_FILE, Webhooks
 from stagedoor.errors import BadInput, BadSpec
 from stagedoor.gitstore import Entry, Repository, TooBig
@@ -174,6 +175,15 @@ class Snapshot:
         if len(self._models) >= _MOST_MODELS:
             self._models.clear()
         self._models[path, self.files[path].oid] = model
+
+    def settle(self, path: str, model: RegisteredModel) -> None:
+        """A proposed file was made to say this. What it reads to is known then, and it need not be read."""
+        prior = self._prior
+        before = prior.registry.models[path] if prior is not None and prior.is_model(path) else None
+        if len(self.proposed.get(root_of(self.repository) + path) or b"") <= MAX_BYTES:
+            found = read_again(model, before)
+            if found is not None:
+                self.remember(path, found)
 
     # adds people that only a host of pull requests knows
     with_owners: Callable[[People, Callable[[], OwnersFile]], People] | None = None

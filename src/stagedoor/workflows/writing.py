@@ -109,9 +109,13 @@ def proposed(
     base: Snapshot, intents: Sequence[Intent], files: Files = no_files, policy: RegistrySpec | None = None
 ) -> Snapshot:
     """The registry as the intents want it; nothing is stored yet. `policy` is main's, where `base` is not main."""
-    models = texts(base, perform(intents, base.registry, policy or base.spec))
+    wanted = perform(intents, base.registry, policy or base.spec)
     root = root_of(base.repository)
-    return with_files(base, {**models, **{root + path: raw for path, raw in files(base).items()}})
+    head = with_files(base, {**texts(base, wanted), **{root + path: raw for path, raw in files(base).items()}})
+    for path, model in wanted.touched.items():
+        if model is not None:
+            head.settle(path, model)
+    return head
 
 
 def changes_of(base: Snapshot, head: Snapshot) -> tuple[Change, ...]:

@@ -18,6 +18,9 @@ def edit_formatted(text: str, before: Plain, after: Plain) -> str | None:
     """
     old = lines_of(before)
     lines = text.split("\n")
+    for opening in (1, 0):
+        if lines[opening:-1] == old and not lines[-1] and all(_is_comment(line, None) for line in lines[:opening]):
+            return "\n".join([*lines[:opening], *lines_of(after), ""])
     places = _places(lines, old)
     if places is None:
         return None

@@ -8,6 +8,14 @@ from typing import Final, TypeAlias
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
+
+class Settled(dict[str, Plain]):
+    """A mapping that nobody changes any more; its canonical lines, as an item of a list, are kept with it."""
+
+    __slots__ = ("lines",)
+    lines: list[str]
+
+
 IDENTIFYING_KEYS: Final = ("version", "name", "id", "digest")
 
 

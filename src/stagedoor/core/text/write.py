@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
-from stagedoor.core.text.plain import Plain
+from stagedoor.core.text.plain import Plain, Settled
 from stagedoor.core.text.scalars import literal, spelled, text_spelled
 
 # a key that is longer cannot stand before a colon on one line (YAML 1.2, 7.4.2: 1024 characters)
@@ -73,6 +73,9 @@ def _sequence(items: list[Plain], column: int, lead: str, out: list[str], around
     if around:
         around.inner_column = column
     for index, item in enumerate(items):
+        if type(item) is Settled and item and not (column or lead or around):
+            out += _lines_of_item(item)
+            continue
         spot = _open(around, index, out)
         head = f"{lead or margin}-"
         lead = ""
@@ -83,6 +86,16 @@ def _sequence(items: list[Plain], column: int, lead: str, out: list[str], around
         else:
             _scalar(head, item, column, out)
         _close(spot, out)
+
+
+def _lines_of_item(item: Settled) -> list[str]:
+    """The lines of an item of a list at the margin, made once."""
+    try:
+        return item.lines
+    except AttributeError:
+        item.lines = []
+        _mapping(item, 2, "- ", item.lines, None)
+        return item.lines
 
 
 def _scalar(head: str, value: Plain, column: int, out: list[str]) -> None:
