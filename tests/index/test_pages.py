@@ -10,7 +10,7 @@ import pytest
 
 from landings import Landings
 from specs import model, version
-from stagedoor.core.search import models_filter, models_order, versions_order
+from stagedoor.core.search import models_filter, models_order, versions_filter, versions_order
 from stagedoor.errors import BadInput
 from stagedoor.index import Index
 from stagedoor.index.build import KEPT_FOR, KEPT_STATES
@@ -107,6 +107,21 @@ def test_states_are_bounded_in_number_too(main: Landings, monkeypatch: pytest.Mo
         assert index.status().states == 3
         assert index.db.execute("SELECT count(*) FROM models").fetchone() == (3,)
         assert index.db.execute("SELECT count(*) FROM versions").fetchone() == (1,)
+
+
+def test_the_pieces_of_sources_follow_the_rows(main: Landings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stagedoor.index.build.KEPT_STATES", 2)
+    with main.index() as index:
+        for number in range(1, 5):
+            main.land(model("a", version(number), version(number + 100)))
+            index.catch_up()
+        for piece, number in (("/models/4", 4), ("/models/1", 104)):
+            found = index.search_versions(versions_filter(f"source_path LIKE '%{piece}%'")).items
+            assert [one.number for one in found] == [number]
+        index.db.execute("INSERT INTO sources (sources) VALUES ('integrity-check')")
+        kept = index.db.execute("SELECT count(*) FROM versions").fetchone()[0]
+        assert index.db.execute("SELECT count(*) FROM sources WHERE source GLOB '*models*'").fetchone()[0] == kept
+        assert kept < 8
 
 
 def a_token(index: Index) -> str:

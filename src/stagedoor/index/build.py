@@ -28,6 +28,7 @@ from stagedoor.index.schema import (
     ADD_FILE,
     ADD_MODEL,
     ADD_MODEL_TAG,
+    ADD_SOURCE,
     ADD_STATE,
     ADD_VERSION,
     ADD_VERSION_TAG,
@@ -134,7 +135,7 @@ def build(db: sqlite3.Connection, repository: Repository, tip: Oid, now: int, pr
     files = {path: file for path, file in found if file is not None}
     db.executemany(ADD_FILE, (_file_row(path, file) for path, file in files.items()))
     chosen = _chosen(files)
-    rows = _Rows(db, 1, 1, 1)
+    rows = _Rows(db, 1, 1, 1, fills_sources=False)
     facts = facts_of_all(_files(repository, chosen.values(), files), len(chosen))
     told = counted(facts, lambda done: progress(_WHAT, done, len(chosen)), 500)
     for batch in chunks(told, 500):
@@ -248,8 +249,11 @@ class _Named:
 class _Rows:
     """Writes rows that are born in one state."""
 
-    def __init__(self, db: sqlite3.Connection, seq: int, next_model: int, next_version: int) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, seq: int, next_model: int, next_version: int, *, fills_sources: bool = True
+    ) -> None:
         self.db = db
+        self.fills_sources = fills_sources
         self.seq = seq
         self.next_model = next_model
         self.next_version = next_version
@@ -303,6 +307,8 @@ class _Rows:
         self.db.executemany(ADD_VERSION, [(row, self.seq, *_version_row(*pair)) for row, pair in numbered])
         wide = [(row, json.dumps(_shown(version)), version.content) for row, (_, version) in numbered]
         self.db.executemany(ADD_CONTENT, wide)
+        if self.fills_sources:
+            self.db.executemany(ADD_SOURCE, [(row, version.source) for row, (_, version) in numbered])
         tags = [(row, *tag) for row, (_, version) in numbered for tag in version.tags]
         self.db.executemany(ADD_VERSION_TAG, tags)
 

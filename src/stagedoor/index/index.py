@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Final
 
-from stagedoor.core.search import Filter, OrderBy, models_order, versions_order
+from stagedoor.core.search import Condition, Filter, OrderBy, models_order, versions_order
 from stagedoor.errors import BadInput, NotFound
 from stagedoor.gitstore import Oid
 from stagedoor.index import queries, tokens
@@ -191,8 +191,8 @@ class Index(Kept):
         if token:
             place = tokens.read(token, search.query, self.key)
             state, after = self._state_of(place.commit), place.after
-        sql = queries.search(search.table, search.wanted, search.order, state.seq, after, self._is_common(search))
         with self._patience():
+            sql = queries.search(search.table, search.wanted, search.order, state.seq, after, self._common(search))
             rows = self.db.execute(f"{sql.text} LIMIT ?", (*sql.values, limit + 1 if may_read is None else -1))
             readable = (row for row, name in rows if may_read is None or may_read(self._file_of(name, state.seq)))
             found = list(islice(readable, limit + 1))
@@ -213,13 +213,11 @@ class Index(Kept):
         finally:
             self.db.set_progress_handler(None, 0)
 
-    def _is_common(self, search: _Search) -> bool:
-        """Whether so many have the one tag that is asked for that they are soonest met by walking along the order."""
-        asked = queries.lone_tag(search.wanted)
-        if asked is None:
-            return False
-        sql = f"SELECT 1 FROM {search.table.tags} WHERE key = ? AND value = ? LIMIT 1 OFFSET {_COMMON}"
-        return bool(self._rows(Sql(sql, asked)))
+    def _common(self, search: _Search) -> tuple[Condition, ...]:
+        """The conditions that very many meet, as far as that can be told at once."""
+        probes = ((one, queries.probe(search.table, one)) for one in search.wanted.conditions)
+        many = f" LIMIT 1 OFFSET {_COMMON}"
+        return tuple(one for one, sql in probes if sql and self._rows(Sql(sql.text + many, sql.values)))
 
     def _wide(self, table: Table, rows: Sequence[int]) -> list[Row]:
         """Everything about these rows, in their order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -92,14 +92,14 @@ def search(
     order: Sequence[OrderBy],
     seq: int,
     after: Sequence[Value],
-    is_common: bool = False,
+    common: Container[Condition] = (),
 ) -> Sql:
     """The numbers and names of the rows that match in one state, in order, behind a place.
 
-    `is_common` says that very many have the one tag that is asked for. What is wide is fetched by the rows' numbers
-    afterwards, and is not carried through the sorting.
+    Very many meet each of the `common` conditions: those are soonest met by walking along the order. What is wide is
+    fetched by the rows' numbers afterwards, and is not carried through the sorting.
     """
-    parts = [Sql("", (seq, seq)), *(_condition(table, one, is_common) for one in wanted.conditions)]
+    parts = [Sql("", (seq, seq)), *(_condition(table, one, one in common) for one in wanted.conditions)]
     if not wanted.wants_prompts:
         parts.append(Sql(f"{table.is_prompt} = 0"))
     if after:
@@ -116,11 +116,13 @@ def fetch(table: Table, rows: Sequence[int]) -> Sql:
     return Sql(f"SELECT {table.row}, {table.columns} FROM {table.wide} WHERE {table.row} IN ({marks})", tuple(rows))
 
 
-def lone_tag(wanted: Filter) -> tuple[str, str] | None:
-    """The key and value of the one condition, if that is that a tag has a value."""
-    match wanted.conditions:
-        case (TextCondition(field=Tag(key=key), operator="=", value=value, holds_without=False),):
-            return key, value
+def probe(table: Table, condition: Condition) -> Sql | None:
+    """What gives a row for each that meets a condition, where that can be told without a look at every row."""
+    match condition:
+        case TextCondition(field=Tag(key=key), operator="=", value=value, holds_without=False):
+            return Sql(f"SELECT 1 FROM {table.tags} WHERE key = ? AND value = ?", (key, value))
+        case TextCondition(field=Attribute(name="source_path"), operator="LIKE", value=value) if _can_be_found(value):
+            return Sql("SELECT 1 FROM sources WHERE source GLOB ?", (_glob(value),))
         case _:
             return None
 
@@ -152,7 +154,7 @@ def _condition(table: Table, condition: Condition, is_common: bool) -> Sql:
             return (
                 _tag(table, condition, field.key, is_common)
                 if isinstance(field, Tag)
-                else _field(table, field, condition)
+                else _field(table, field, condition, is_common)
             )
         case NumberCondition():
             return Sql(f"{table.attributes[condition.field.name]} {condition.operator} ?", (condition.value,))
@@ -164,8 +166,16 @@ def _condition(table: Table, condition: Condition, is_common: bool) -> Sql:
             assert_never(condition)
 
 
-def _field(table: Table, field: Attribute, condition: TextCondition) -> Sql:
-    if table is VERSIONS and field.name == "name" and condition.operator in ("LIKE", "ILIKE"):
+def _field(table: Table, field: Attribute, condition: TextCondition, is_common: bool) -> Sql:
+    if (
+        field.name == "source_path"
+        and not is_common
+        and condition.operator == "LIKE"
+        and _can_be_found(condition.value)
+    ):
+        return Sql(f"{table.row} IN (SELECT rowid FROM sources WHERE source GLOB ?)", (_glob(condition.value),))
+    has_start = condition.operator == "LIKE" and not condition.value.startswith(("%", "_"))
+    if table is VERSIONS and field.name == "name" and condition.operator in ("LIKE", "ILIKE") and not has_start:
         # a model has many versions, and its name is looked at once
         name = _text("n.name", condition)
         return Sql(f"v.name IN (SELECT n.name FROM models n WHERE {name.text})", name.values)
@@ -205,6 +215,13 @@ def _tag(table: Table, condition: TextCondition, key: str, is_common: bool) -> S
     return Sql(f"({holds} OR NOT EXISTS ({there}))", (key, *value.values, key))
 
 
+def _can_be_found(pattern: str) -> bool:
+    """Whether a pattern has a piece that the index of all pieces of three characters knows."""
+    return any(len(piece) >= _PIECE for piece in _BREAKS.split(pattern))
+
+
+_PIECE: Final = 3
+_BREAKS: Final = re.compile(r"[%_*?\[\]]")
 _WILD: Final = re.compile("[%_]")
 _LAST: Final = "\U0010ffff"
 _GLOB: Final = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})

@@ -12,7 +12,7 @@ from typing import Final
 
 # "stgd", https://www.sqlite.org/pragma.html#pragma_application_id; a file with other numbers is thrown away
 APPLICATION: Final = 0x73746764
-VERSION: Final = 2
+VERSION: Final = 3
 
 # what has not died yet
 LIVE: Final = 1 << 62
@@ -92,6 +92,7 @@ CREATE TABLE version_tags (
     value TEXT NOT NULL,
     PRIMARY KEY (version, key)
 ) WITHOUT ROWID;
+CREATE VIRTUAL TABLE sources USING fts5 (source, content='versions', content_rowid='row', tokenize='trigram');
 """
 
 # made when the rows are in, which is far cheaper than to keep them up to date row by row
@@ -109,6 +110,7 @@ CREATE INDEX versions_by_source ON versions (source);
 CREATE INDEX versions_by_run ON versions (run_id, name);
 CREATE INDEX versions_dead ON versions (died) WHERE died < {LIVE};
 CREATE INDEX version_tags_by_value ON version_tags (key, value, version);
+INSERT INTO sources (sources) VALUES ('rebuild');
 """
 
 ADD_FILE: Final = "INSERT OR REPLACE INTO files (path, name, blob, touched, versions) VALUES (?, ?, ?, ?, ?)"
@@ -127,6 +129,7 @@ INSERT INTO versions (
     row, born, name, version, stage, source, run_id, created_at, created_by, updated_at, is_prompt
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+ADD_SOURCE: Final = "INSERT INTO sources (rowid, source) VALUES (?, ?)"
 ADD_CONTENT: Final = "INSERT INTO contents (version, shown, content) VALUES (?, ?, ?)"
 ADD_VERSION_TAG: Final = "INSERT INTO version_tags (version, key, value) VALUES (?, ?, ?)"
 
@@ -141,6 +144,9 @@ PRUNE: Final = (
     f"DELETE FROM models WHERE row IN ({_DEAD_MODELS})",
     f"DELETE FROM version_tags WHERE version IN ({_DEAD_VERSIONS})",
     f"DELETE FROM contents WHERE version IN ({_DEAD_VERSIONS})",
+    # https://www.sqlite.org/fts5.html#the_delete_command
+    "INSERT INTO sources (sources, rowid, source)"
+    f" SELECT 'delete', row, source FROM versions WHERE row IN ({_DEAD_VERSIONS})",
     f"DELETE FROM versions WHERE row IN ({_DEAD_VERSIONS})",
     "DELETE FROM states WHERE seq < ?1",
 )
