@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stagedoor.core.serving import Loadable, Table, table
+from stagedoor.effects.serving.scratch import scratch_folder
 from stagedoor.effects.serving.workers import Fetched, Limits, Say, plain_environment
 from stagedoor.errors import BadInput, InvalidState, RegistryError
 from stagedoor.forges.base import Actor
@@ -84,8 +83,7 @@ def serve(opened: Callable[[], AbstractContextManager[World]], options: Options,
         first = git.submit(_first, world, options).result()
         listening = _listen(options.host, options.port)
         stack.callback(listening.close)
-        scratch = Path(tempfile.mkdtemp(prefix="stagedoor-", dir=options.scratch))
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        scratch = stack.enter_context(scratch_folder(options.scratch))
         asyncio.run(_Server(world, options, say, git, scratch).run(listening, first))
 
 

@@ -7,15 +7,18 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Lock
 
 import httpx
 import pytest
 
 from scorer import CODE, Scorer
+from stagedoor.effects.serving.scratch import scratch_folder
+from stagedoor.errors import BadInput
 from stagedoor.workflows import faults
 from stagedoor.workflows.reconciling import reconcile
 from stagedoor.workflows.tokens import tokens_of
@@ -226,12 +229,11 @@ def test_the_workers_end_with_a_server_that_is_killed(scorer: Scorer) -> None:
     scorer.register()
     scorer.move(Production=1)
     scorer.start()
-    worker = Path(f"/proc/{scorer.pid(1)}/cmdline")
-    assert b"stagedoor.effects.serving.worker" in worker.read_bytes()
+    worker = scorer.pid(1)
+    assert b"stagedoor.effects.serving.worker" in Path(f"/proc/{worker}/cmdline").read_bytes()
     assert scorer.process is not None
     scorer.process.kill()
-    # a process that has ended has no command line, and no entry at all once somebody has taken note of it
-    scorer.until(lambda: not worker.exists() or not worker.read_bytes())
+    scorer.until(lambda: _has_ended(worker))
 
 
 def test_a_split_shares_the_traffic_of_a_stage(scorer: Scorer) -> None:
@@ -265,3 +267,86 @@ def test_the_models_do_not_see_the_servers_secrets(standing: Scorer) -> None:
     environment = Path(f"/proc/{standing.pid(1)}/environ").read_text()
     assert "MODEL_REGION=north" in environment
     assert "hunter2" not in environment
+
+
+def test_the_models_report_to_nobody_whatever_the_environment_says(standing: Scorer) -> None:
+    environment = Path(f"/proc/{standing.pid(1)}/environ").read_text().split("\0")
+    assert {"MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true"} <= set(environment)
+
+
+def test_what_was_asked_beside_a_call_that_takes_too_long_is_answered(scorer: Scorer) -> None:
+    scorer.register()
+    scorer.move(Production=1)
+    scorer.start("--timeout", "10")
+    first, statuses = scorer.pid(1), []
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(scorer.post, "fraud/1", {"inputs": {"x": [-1000.0]}})
+        # one is always under way, also when the slow one is given up and another process takes over
+        while not slow.done() or scorer.pid(1) == first:
+            statuses.append(scorer.post("fraud/1", {"inputs": {"x": [-3.0]}}).status_code)
+    assert slow.result().status_code == 504
+    assert set(statuses) == {200}
+    # the one with the stuck thread ends when it has finished the others
+    scorer.until(lambda: _has_ended(first))
+    assert scorer.health()["versions"][0]["restarts"] == 1
+
+
+def test_calls_that_all_take_too_long_leave_room_for_the_next_one(scorer: Scorer) -> None:
+    scorer.register()
+    scorer.move(Production=1)
+    scorer.start("--timeout", "5", "--threads", "2")
+    with ThreadPoolExecutor(2) as pool:
+        slow = [pool.submit(scorer.post, "fraud/1", {"inputs": {"x": [-1000.0]}}) for _ in range(2)]
+    assert {one.result().status_code for one in slow} == {504}
+    scorer.until(lambda: scorer.post("fraud/1", {"inputs": {"x": [1.0]}}).status_code == 200)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for sockets."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_nothing_is_left_behind_when_it_is_told_to_stop(scorer: Scorer, short: Path) -> None:
+    scorer.register()
+    scorer.move(Production=1)
+    scorer.start("--scratch", str(short))
+    assert len(list(short.iterdir())) == 1
+    assert scorer.stop() == 0
+    assert list(short.iterdir()) == []
+
+
+def test_what_a_killed_server_left_goes_with_the_next_start_and_a_living_ones_stays(
+    scorer: Scorer, short: Path
+) -> None:
+    scorer.register()
+    scorer.move(Production=1)
+    scorer.start("--scratch", str(short))
+    (left,) = short.iterdir()
+    with scratch_folder(short) as living:
+        assert left.is_dir()
+        assert scorer.process is not None
+        worker = scorer.pid(1)
+        scorer.process.kill()
+        scorer.stop()
+        scorer.until(lambda: _has_ended(worker))
+        (short / "stagedoor-serve-link").symlink_to(short)
+        scorer.start("--scratch", str(short))
+        assert not left.exists()
+        assert living.is_dir()
+
+
+def test_a_folder_whose_path_leaves_no_room_for_sockets_is_refused(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 60)
+    deep.mkdir()
+    with pytest.raises(BadInput, match="too long"), scratch_folder(deep):
+        pass
+
+
+def _has_ended(pid: int) -> bool:
+    # a process that has ended has no command line, and no entry at all once somebody has taken note of it
+    line = Path(f"/proc/{pid}/cmdline")
+    with suppress(OSError):
+        return not line.read_bytes()
+    return True
