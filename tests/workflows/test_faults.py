@@ -9,6 +9,7 @@ from stagedoor.core.serving import Loadable, loadable
 from stagedoor.gitstore import RefUpdate
 from stagedoor.workflows import faults
 from stagedoor.workflows.reconciling import Options, reconcile
+from stagedoor.workflows.watching import Watch
 from town import BOB, CAROL, Town
 
 ROUTE = """\
@@ -34,7 +35,8 @@ def test_a_fault_is_an_event_that_names_version_stage_and_reason(town: Town) -> 
     town.register("fraud")
     reconcile(town.as_(CAROL))
     made = faults.record(town.as_(BOB), fraud(town), "Production", "the weights\nare torn")
-    assert "serving.failed" in KINDS
+    assert made is not None
+    assert {"serving.failed", "serving.loaded"} <= set(KINDS)
     assert told(town) == [f"fraud/1 could not be loaded on {made.host} for Production: the weights are torn"]
     assert told(town) == []
 
@@ -69,3 +71,42 @@ def test_nonsense_on_the_ref_and_a_deleted_model_are_passed_over(town: Town) -> 
     repository.publish((RefUpdate(faults.REF, tip, commit),), "test")
     town.commit({"registry_spec/models/fraud.yaml": None})
     assert told(town) == []
+
+
+def test_a_server_that_starts_again_tells_the_same_no_second_time(town: Town) -> None:
+    town.register("fraud")
+    one = fraud(town)
+    assert faults.record(town.as_(BOB), one, "Production", "torn")
+    assert faults.record(town.as_(BOB), one, "Production", "torn") is None
+    assert faults.record(town.as_(BOB), one, "Production", "too heavy")
+    assert faults.record(town.as_(BOB), one, "Staging", "too heavy")
+    assert len(told(town)) == 3
+
+
+def test_a_version_that_loads_after_all_is_told_once_and_its_next_fault_again(town: Town) -> None:
+    town.register("fraud")
+    one = fraud(town)
+    assert faults.mended(town.as_(BOB), one, "Production") is None
+    faults.record(town.as_(BOB), one, "Production", "torn")
+    made = faults.mended(town.as_(BOB), one, "Production")
+    assert made is not None
+    assert faults.mended(town.as_(BOB), one, "Production") is None
+    assert faults.record(town.as_(BOB), one, "Production", "torn")
+    with_watch = Watch().once(town.as_(CAROL))
+    assert with_watch is not None
+    assert [one.text for one in with_watch.events if one.kind.startswith("serving.")] == [
+        f"fraud/1 could not be loaded on {made.host} for Production: torn",
+        f"fraud/1 is served on {made.host} for Production after all",
+        f"fraud/1 could not be loaded on {made.host} for Production: torn",
+    ]
+
+
+def test_a_server_that_watches_tells_what_another_could_not_load(town: Town) -> None:
+    town.register("fraud")
+    watch = Watch()
+    watch.once(town.as_(CAROL))
+    assert watch.once(town.as_(CAROL)) is None
+    faults.record(town.as_(BOB), fraud(town), "Production", "torn")
+    found = watch.once(town.as_(CAROL))
+    assert found is not None
+    assert [one.kind for one in found.events] == ["serving.failed"]

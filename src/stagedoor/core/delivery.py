@@ -27,6 +27,7 @@ MAILED = frozenset(
         "comment.created",
         "unreviewed_change",
         "serving.failed",
+        "serving.loaded",
     }
 )
 

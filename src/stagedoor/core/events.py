@@ -56,6 +56,7 @@ KINDS: Final = (
     "unreviewed_change",
     "webhook.disabled",
     "serving.failed",
+    "serving.loaded",
 )
 
 
@@ -320,3 +321,12 @@ def serving_failed(
     return Event(
         "serving.failed", ref, text, commit, by, at, model=model, version=version, to_stage=stage, system_comment=reason
     )
+
+
+def serving_loaded(
+    model: str, version: int, stage: str, by: str, at: datetime, commit: str, *, host: str = ""
+) -> Event:
+    """A version that could not be loaded is served after all."""
+    ref = f"{model}/{version}"
+    text = f"{ref} is served{f' on {host}' if host else ''}{f' for {stage}' if stage else ''} after all"
+    return Event("serving.loaded", ref, text, commit, by, at, model=model, version=version, to_stage=stage)

@@ -1,4 +1,4 @@
-"""What servers could not load: an append-only chain on `refs/stagedoor/serving`, which the reconciler tells of."""
+"""What servers could not load, and load after all: an append-only chain, which the reconciler tells of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ REF: Final = "refs/stagedoor/serving"
 
 
 class Fault(BaseModel):
-    """One version that one server could not load. It belongs to the model's id, so it follows a rename."""
+    """One version that one server could not load, or loads after all. It belongs to the model's id, so it follows a
+    rename."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,19 +30,49 @@ class Fault(BaseModel):
     host: str = ""
     at: Time
     by: Email
-    reason: Annotated[str, Field(max_length=2_000)]
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+    is_mended: bool = False
 
 
-def record(world: World, one: Loadable, stage: str, reason: str) -> Fault:
-    """Remember that a version could not be loaded here, for the reconciler to tell."""
-    made = Fault(
-        model=one.model, model_id=one.model_id, version=one.version, stage=stage, host=socket.gethostname(),
-        at=world.now(), by=world.actor.email, reason=shortened(reason, 2_000),
-    )  # fmt: skip
-    path = f"{one.model_id}/{one.version}/{int(made.at.timestamp() * 1000):014d}-{world.new_id()[:10]}.json"
+def record(world: World, one: Loadable, stage: str, reason: str) -> Fault | None:
+    """Remember that a version could not be loaded here, for the reconciler to tell.
+
+    None where that is the last that is known of it: a server that starts again has no news by that.
+    """
+    reason = shortened(reason, 2_000)
+    last = _last(world, one)
+    if last is not None and not last.is_mended and (last.stage, last.reason) == (stage, reason):
+        return None
+    return _added(world, one, f"cannot serve {visible(one.ref)}", stage=stage, reason=reason)
+
+
+def mended(world: World, one: Loadable, stage: str) -> Fault | None:
+    """Remember that a version was loaded here, where the last that is known is that it was not."""
+    last = _last(world, one)
+    if last is None or last.is_mended:
+        return None
+    return _added(world, one, f"serves {visible(one.ref)} after all", stage=stage, is_mended=True)
+
+
+def _added(world: World, one: Loadable, subject: str, **more: object) -> Fault:
+    said = {"model": one.model, "model_id": one.model_id, "version": one.version, "host": socket.gethostname(), **more}
+    made = Fault.model_validate({**said, "at": world.now(), "by": world.actor.email})
+    path = f"{_folder(one)}/{int(made.at.timestamp() * 1000):014d}-{world.new_id()[:10]}.json"
     raw = made.model_dump_json(indent=1).encode() + b"\n"
-    append(world, REF, f"cannot serve {visible(one.ref)}", lambda _: {path: raw})
+    append(world, REF, subject, lambda _: {path: raw})
     return made
+
+
+def _folder(one: Loadable) -> str:
+    return f"{one.model_id}/{one.version}"
+
+
+def _last(world: World, one: Loadable) -> Fault | None:
+    """The last that this machine said of a version."""
+    tip, host = world.repository.tip(REF), socket.gethostname()
+    files = world.repository.files(tip, _folder(one)) if tip else {}
+    read = (_read(world.repository.blob(files[path].oid)) for path in sorted(files, reverse=True))
+    return next((found for found in read if found is not None and found.host == host), None)
 
 
 def since(world: World, last: str | None) -> Iterator[tuple[str, Fault]]:

@@ -12,7 +12,15 @@ from typing import Any
 from stagedoor.core.approval import describe, entitled, judge, needs, with_broken_glass
 from stagedoor.core.calls import Call
 from stagedoor.core.delivery import Telling
-from stagedoor.core.events import Event, moves_of, request_event, serving_failed, unreviewed, version_comment
+from stagedoor.core.events import (
+    Event,
+    moves_of,
+    request_event,
+    serving_failed,
+    serving_loaded,
+    unreviewed,
+    version_comment,
+)
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.requests import Request
 from stagedoor.core.spec import RegisteredModel
@@ -246,14 +254,13 @@ class _Run:
         return cursor
 
     def _servers(self, cursor: Cursor) -> Cursor:
-        """What servers could not load."""
+        """What servers could not load, and what they load after all."""
         tip = self.world.repository.tip(faults.REF)
         if tip is None or tip == cursor.serving:
             return cursor
         for commit, one in faults.since(self.world, cursor.serving or None):
             if name := self._name(one):
-                told = serving_failed(name, one.version, one.stage, one.by, one.at, one.reason, commit, host=one.host)
-                self.teller.tell([told])
+                self.teller.tell([_of_server(name, one, commit)])
         cursor = cursor.model_copy(update={"serving": tip})
         self.ledger.put("cursor.json", cursor)
         return cursor
@@ -292,3 +299,9 @@ class _Run:
         self._since_flush = 0
         self.ledger.take_lease(self.world.now() + LEASE, self.world.now())
         self.ledger.flush(subject)
+
+
+def _of_server(name: str, one: faults.Fault, commit: str) -> Event:
+    if one.is_mended:
+        return serving_loaded(name, one.version, one.stage, one.by, one.at, commit, host=one.host)
+    return serving_failed(name, one.version, one.stage, one.by, one.at, one.reason, commit, host=one.host)

@@ -121,7 +121,7 @@ class _Server:
         self.git = git
         self.company = Company(
             scratch, self._fetch, options.limits, plain_environment(world.environment, options.variables),
-            say, self._failed,
+            say, self._failed, self._loaded,
         )  # fmt: skip
         self.seen = Look("", Table())
 
@@ -196,11 +196,17 @@ class _Server:
         return await asyncio.to_thread(fetch, self.world, one, room)
 
     def _failed(self, one: Loadable, stage: str, reason: str) -> None:
-        asyncio.get_running_loop().run_in_executor(self.git, self._record, one, stage, reason)
+        self._record(one, partial(faults.record, self.world, one, stage, reason))
 
-    def _record(self, one: Loadable, stage: str, reason: str) -> None:
+    def _loaded(self, one: Loadable, stage: str) -> None:
+        self._record(one, partial(faults.mended, self.world, one, stage))
+
+    def _record(self, one: Loadable, said: Callable[[], object]) -> None:
+        asyncio.get_running_loop().run_in_executor(self.git, self._recorded, one, said)
+
+    def _recorded(self, one: Loadable, said: Callable[[], object]) -> None:
         try:
-            faults.record(self.world, one, stage, reason)
+            said()
         except (RegistryError, OSError) as error:
             # a clone that cannot be written to: the log and /health say it
             self.say("unrecorded", version=one.ref, reason=str(error))

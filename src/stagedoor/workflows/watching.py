@@ -7,7 +7,7 @@ from datetime import datetime
 
 from stagedoor.effects.ledger import REF, Ledger
 from stagedoor.errors import Unavailable
-from stagedoor.workflows import comments
+from stagedoor.workflows import comments, faults
 from stagedoor.workflows.reconciling import Options, Report, open_ledger, reconcile
 from stagedoor.workflows.world import World
 
@@ -34,6 +34,8 @@ class Watch:
         ledger = open_ledger(world)
         seen = ledger.cursor()
         if seen.main != world.main() or seen.comments != (world.repository.tip(comments.REF) or ""):
+            return True
+        if seen.serving != (world.repository.tip(faults.REF) or ""):
             return True
         if seen.requests != {str(number): tip for number, tip in world.forge.tips().items()}:
             return True

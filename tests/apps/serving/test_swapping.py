@@ -141,6 +141,22 @@ def test_a_version_that_does_not_load_leaves_the_old_one_in_service_and_is_told(
     assert scorer.pid(1) == pid
 
 
+def test_a_version_whose_files_come_back_is_loaded_and_that_is_told(scorer: Scorer) -> None:
+    scorer.register()
+    folder, away = scorer.models / "fraud" / "1", scorer.models / "away"
+    folder.rename(away)
+    scorer.move(Production=1)
+    scorer.start()
+    scorer.until(lambda: scorer.town.as_(CAROL).repository.tip(faults.REF))
+    assert scorer.stop() == 0
+    scorer.start()
+    away.rename(folder)
+    scorer.until(lambda: scorer.post("fraud/1", {"inputs": {"x": [1.0]}}).status_code == 200)
+    assert scorer.stop() == 0
+    events = [one for one in reconcile(scorer.town.as_(CAROL)).events if one.kind.startswith("serving.")]
+    assert [one.kind for one in events] == ["serving.failed", "serving.loaded"]
+
+
 def test_bytes_that_are_not_what_was_registered_are_not_loaded(scorer: Scorer) -> None:
     scorer.register()
     code = scorer.models / "fraud" / "1" / CODE

@@ -45,6 +45,7 @@ class Failure:
     """A version that could not be loaded, and when it is tried again."""
 
     reason: str
+    stage: str
     tries: int
     again: float
 
@@ -53,7 +54,7 @@ class Failure:
 class Company:
     """Everybody on duty. Lives on one event loop, and only there.
 
-    `failed` is told once of each version that cannot be loaded, for each reason.
+    `failed` is told once of each version that cannot be loaded, for each stage and reason; `loaded` of each that is.
     """
 
     scratch: Path
@@ -62,6 +63,7 @@ class Company:
     environment: Mapping[str, str]
     say: Say
     failed: Callable[[Loadable, str, str], None]
+    loaded: Callable[[Loadable, str], None]
     meters: Meters = field(default_factory=Meters)
     # why the registry cannot be read just now, or nothing
     trouble: str = ""
@@ -86,6 +88,10 @@ class Company:
         self._rename()
         needed = set(table.loadables)
         self.failures = {one: failure for one, failure in self.failures.items() if one in needed}
+        for one, failure in self.failures.items():
+            if failure.stage != self._address(one):
+                # it is wanted for something else now: that is worth a try at once, and another word
+                failure.again = 0.0
         self._load()
         self.settle()
 
@@ -122,11 +128,12 @@ class Company:
                     self.posts[one] = post
                     self.failures.pop(one, None)
                     self.say("loaded", version=one.ref, pid=post.pid, seconds=round(time.monotonic() - began, 3))
+                    self.loaded(one, self._address(one))
         except NotLoaded as error:
-            self._not_loaded(one, str(error))
+            self._not_loaded(one, _without(str(error), post.room))
         except Exception as error:
             # one version's trouble, whatever it is, is no other's
-            self._not_loaded(one, f"{type(error).__name__}: {error}")
+            self._not_loaded(one, _without(f"{type(error).__name__}: {error}", post.room))
         finally:
             self._opening.pop(one, None)
         if not self._is_closed:
@@ -136,11 +143,12 @@ class Company:
         known = self.failures.get(one)
         tries = known.tries + 1 if known else 1
         again = time.monotonic() + RETRIES[min(tries, len(RETRIES)) - 1]
-        self.failures[one] = Failure(reason, tries, again)
+        stage = self._address(one)
+        self.failures[one] = Failure(reason, stage, tries, again)
         self.meters.failed(one)
         self.say("failed", version=one.ref, reason=reason, tries=tries)
-        if known is None or known.reason != reason:
-            self.failed(one, self._address(one), reason)
+        if known is None or (known.stage, known.reason) != (stage, reason):
+            self.failed(one, stage, reason)
 
     def _address(self, one: Loadable) -> str:
         """The stage that a version was to answer for, or nothing."""
@@ -267,3 +275,8 @@ class Company:
 
 def _who(posts: Sequence[tuple[Post, int]]) -> dict[str, int]:
     return {str(post.loadable.version): percent for post, percent in posts}
+
+
+def _without(reason: str, room: Path) -> str:
+    """A reason that is the same wherever the copy is: the next one has another number."""
+    return reason.replace(f"{room}/", "")
