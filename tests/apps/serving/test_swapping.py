@@ -100,24 +100,6 @@ def test_production_moves_five_times_under_load_and_no_call_fails(scorer: Scorer
     scorer.until(lambda: [one["version"] for one in scorer.health()["versions"]] == [3])
 
 
-@pytest.mark.heavy
-def test_production_moves_for_a_minute_under_load_and_no_call_fails(scorer: Scorer) -> None:
-    import time
-
-    for _ in range(4):
-        scorer.register()
-    scorer.move(Production=1)
-    scorer.start()
-    end = time.monotonic() + 60
-    with load(scorer, 1, callers=8) as made:
-        was = 1
-        while time.monotonic() < end:
-            made.move(was, was % 4 + 1)
-            was = was % 4 + 1
-    assert made.wrong == []
-    print(made.answers)
-
-
 def test_a_version_that_does_not_load_leaves_the_old_one_in_service_and_is_told(scorer: Scorer) -> None:
     scorer.register()
     scorer.register(is_broken=True)
