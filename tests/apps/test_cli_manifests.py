@@ -111,3 +111,46 @@ def test_serve_and_manifests_refuse_where_serving_makes_no_sense(served: Home, s
     served.configure("serving:\n  enabled: false\n")
     sd("serve").refused(7, "switched off")
     sd("manifests", "serving", "--check").ok("Nothing to change")
+
+
+DEPLOY = "serving:\n  manifests:\n    branch: deploy\n    folder: serving\n    namespace: models\n"
+
+
+def test_the_reconciler_keeps_the_branch_that_the_registry_names(served: Home, sd: Sd) -> None:
+    served.configure(DEPLOY)
+    sd("reconcile", "--dry-run", as_=CAROL).ok(f"would write the manifest {FILE}")
+    assert served.git("branch", "--list", "deploy") == ""
+    sd("reconcile", as_=CAROL).ok(f"wrote the manifest {FILE}")
+    move(sd)
+    sd("reconcile", as_=CAROL).ok(f"wrote the manifest {FILE}")
+    again = sd("reconcile", "--json", as_=CAROL).json
+    assert (again["manifests"]["written"], again["undeployed"]) == ([], "")
+    assert served.git("log", "--format=%s", "deploy").splitlines() == [
+        "serve fraud/2 in Production",
+        "serve fraud/1 in Production",
+    ]
+    assert "namespace: models" in served.git("show", f"deploy:serving/{FILE}")
+
+
+def test_what_is_in_the_way_of_the_manifests_keeps_no_news_from_anybody(served: Home, sd: Sd) -> None:
+    served.git("checkout", "-q", "--orphan", "deploy")
+    served.git("rm", "-rfq", ".")
+    served.commit({f"serving/{FILE}": "kind: ConfigMap\n"}, "by hand")
+    served.git("checkout", "-q", "main")
+    served.configure(DEPLOY)
+    done = sd("reconcile", as_=CAROL).ok("moved fraud/1 from None to Production")
+    assert "the manifests stay as they were: a file that somebody else wrote stands in the way" in done.err
+    assert served.git("log", "--format=%s", "deploy") == "by hand"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["branch: ../main", "branch: refs/heads/deploy", "branch: -x", "branch: a..b", "branch: deploy\n    folder: ../up",
+     "branch: deploy\n    folder: /etc", "branch: deploy\n    folder: .git/hooks", "branch: deploy\n    namespace: A B",
+     "branch: deploy\n    target: nomad", "folder: serving"],
+)  # fmt: skip
+def test_a_deployment_that_cannot_be_meant_is_refused_by_validate(served: Home, sd: Sd, said: str) -> None:
+    served.configure(f"serving:\n  manifests:\n    {said}\n")
+    done = sd("validate")
+    assert done.code != 0
+    assert "registry.yaml" in done.out + done.err

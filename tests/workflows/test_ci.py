@@ -235,6 +235,29 @@ def test_the_hosts_reviews_are_in_the_ledger_so_that_nobody_has_to_ask_it_again(
     assert len(town.host.sent) == calls
 
 
+def test_the_manifests_reach_the_host_from_whatever_machine(hub: HostedTown) -> None:
+    number = asked(hub)
+    reviewing.approve(hub.as_(CAROL), number)
+    reviewing.merge(hub.as_(BOB), number)
+    text = hub.text("registry_spec/registry.yaml")
+    hub.commit({"registry_spec/registry.yaml": f"{text}serving:\n  manifests:\n    branch: deploy\n"})
+    reconcile_all(robot(hub))
+    assert hub.host.git("ls-tree", "--name-only", "refs/heads/deploy").split() == ["fraud-production.yaml"]
+    assert not any("manifest" in one.what for one in drift(robot(hub)))
+    registering.transition(hub.as_(CAROL), [Wish("fraud/1", "Archived")])
+    assert any("1 manifest of the deployment branch" in one.what for one in drift(robot(hub)))
+    fresh = robot(hub)
+    # a checkout of CI has main alone
+    tip = fresh.repository.tip("refs/heads/deploy")
+    assert tip is not None
+    fresh.repository.publish((RefUpdate("refs/heads/deploy", tip, None),), "test")
+    reconcile_all(fresh)
+    assert hub.host.git("log", "--format=%s", "refs/heads/deploy").splitlines() == [
+        "remove fraud-production.yaml",
+        "serve fraud/1 in Production",
+    ]
+
+
 def test_drift_tells_of_what_nobody_agreed_to(hub: HostedTown) -> None:
     number = asked(hub)
     reconcile_all(robot(hub))

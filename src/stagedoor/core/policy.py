@@ -183,12 +183,36 @@ class ServedModel(Value):
     traffic: dict[str, _Split] = {}  # noqa: RUF012 - pydantic copies it
 
 
+def _branch(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*", value) is None or (
+        ".." in value or value.endswith((".lock", ".")) or value.startswith("refs/")
+    ):
+        raise ValueError("a branch such as deploy is wanted")
+    return value
+
+
+def _folder(value: str) -> str:
+    if value != "." and any(part in ("", ".", "..") or part.casefold() == ".git" for part in value.split("/")):
+        raise ValueError("a folder such as serving is wanted, or . for the top")
+    return value
+
+
+class Deployment(Value):
+    """The branch, and the folder there, that the reconciler keeps the manifests of what is served in."""
+
+    branch: Annotated[str, AfterValidator(_branch), Field(max_length=100)]
+    folder: Annotated[str, AfterValidator(_folder), Field(min_length=1, max_length=200)] = "."
+    target: Literal["kserve"] = "kserve"
+    namespace: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")] = ""
+
+
 class Serving(Value):
     """What `stagedoor serve` loads and `stagedoor manifests` renders: the versions in these stages."""
 
     enabled: Switch = True
     stages: tuple[str, ...] = DEFAULT_SERVED
     models: dict[str, ServedModel] = {}  # noqa: RUF012 - as above
+    manifests: Deployment | None = None
 
     def serves(self, name: str) -> bool:
         """Whether the model of that name is served; what the model says itself comes first."""

@@ -15,6 +15,7 @@ from stagedoor.errors import BadInput, Conflict, Denied, InvalidState, NotFound,
 from stagedoor.forges.hosted import HERE, HostedForge
 from stagedoor.forges.hosting import CommitStatus, Light
 from stagedoor.workflows import reviewing
+from stagedoor.workflows.manifests import deploy, deployed_refs
 from stagedoor.workflows.planning import plan_between, validate_all
 from stagedoor.workflows.reconciling import Options, Report, open_ledger, reconcile
 from stagedoor.workflows.syncing import SyncReport, sync
@@ -239,8 +240,11 @@ def reconcile_all(world: World, remote: str = "origin", options: Options = _PLAI
     """
     came = sync(world, remote)
     world.forget()
+    if branches := deployed_refs(world):
+        # main says which branch is to have the manifests, so that one comes after it
+        sync(world, remote, branches)
     report = reconcile(world, options)
-    return Reconciled(came, report, sync(world, remote))
+    return Reconciled(came, report, sync(world, remote, branches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +258,20 @@ class Drift:
 def drift(world: World, remote: str = "origin") -> tuple[Drift, ...]:
     """What is not as it should be: a ledger behind main, changes that nobody agreed to, files that do not hold."""
     with suppress(Unavailable):
-        sync(world, remote)
+        sync(world, remote, deployed_refs(world))
         world.forget()
-    return tuple(_drifts(world))
+    return (*_drifts(world), *_manifest_drifts(world))
+
+
+def _manifest_drifts(world: World) -> Iterator[Drift]:
+    try:
+        done = deploy(world, check=True)
+    except RegistryError as error:
+        yield Drift(f"the manifests cannot be written: {error.what}", error.fix or "look at serving in registry.yaml")
+        return
+    if done and done.changes:
+        count = counted(len(done.written) + len(done.removed), "manifest")
+        yield Drift(f"{count} of the deployment branch are not as main says", "stagedoor ci reconcile")
 
 
 def _drifts(world: World) -> Iterator[Drift]:

@@ -107,6 +107,21 @@ def to_branch(world: World, branch: str, folder: str, *, namespace: str = "", ch
     return repository.in_turn(once, ref, world.sleep)
 
 
+def deploy(world: World, *, check: bool = False) -> Written | None:
+    """Bring the branch that registry.yaml names up to main. None where it names none."""
+    asked = world.snapshot().spec.serving.manifests
+    if asked is None:
+        return None
+    return to_branch(world, asked.branch, asked.folder, namespace=asked.namespace, check=check)
+
+
+def deployed_refs(world: World) -> tuple[str, ...]:
+    """The refs that belong to the registry because registry.yaml has manifests written there."""
+    asked = world.snapshot().spec.serving.manifests if world.repository.tip() else None
+    ref = f"refs/heads/{asked.branch}" if asked else ""
+    return (ref,) if ref and ref != world.repository.ref else ()
+
+
 def _message(plan: Rewrite, main: str) -> str:
     lines = [f"serve {one.ref}" for one in plan.write] + [f"remove {path}" for path in plan.remove]
     subject = lines[0] if len(lines) == 1 else f"change {len(lines)} manifests"

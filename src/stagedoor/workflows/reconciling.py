@@ -26,9 +26,10 @@ from stagedoor.core.requests import Request
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
 from stagedoor.effects.ledger import Attestation, Cursor, Delivery, Ledger, Status
-from stagedoor.errors import BadRepository, BadSpec, NotFound
+from stagedoor.errors import BadRepository, BadSpec, NotFound, RegistryError
 from stagedoor.workflows import comments, faults
 from stagedoor.workflows.history import Landed, landings
+from stagedoor.workflows.manifests import Written, deploy
 from stagedoor.workflows.merges import changes_between, webhooks_asked
 from stagedoor.workflows.permissions import are_granted_by
 from stagedoor.workflows.signing import signed_by
@@ -49,6 +50,9 @@ class Report:
     failed: tuple[Delivery, ...]
     planned: tuple[Telling | Call, ...]
     cursor: str
+    # what was written to the branch of manifests, or would be, and why that did not go
+    manifests: Written | None = None
+    undeployed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,13 @@ def reconcile(world: World, options: Options = Options()) -> Report:
     run = _Run(world, options)
     if options.dry_run:
         run.catch_up()
+        run.deploy()
         return run.report()
     run.ledger.take_lease(world.now() + LEASE, world.now())
     try:
         run.teller.retry(parked_too=options.redeliver)
         run.catch_up()
+        run.deploy()
     finally:
         run.ledger.give_lease_back()
         run.ledger.flush("give the lease back")
@@ -114,14 +120,17 @@ class _Run:
         )
         self.merges = 0
         self.cursor = ""
+        self.manifests: Written | None = None
+        self.undeployed = ""
         self._since_flush = 0
 
     def report(self) -> Report:
         """What was done so far."""
         told = self.teller
         return Report(
-            self.merges, tuple(told.events), told.delivered, tuple(told.failed), tuple(told.planned), self.cursor
-        )
+            self.merges, tuple(told.events), told.delivered, tuple(told.failed), tuple(told.planned), self.cursor,
+            self.manifests, self.undeployed,
+        )  # fmt: skip
 
     # --- catching up ---
 
@@ -139,6 +148,13 @@ class _Run:
         if not self.options.dry_run:
             self.ledger.put("cursor.json", cursor)
             self.ledger.flush(f"reconciled up to {cursor.main[:10]}")
+
+    def deploy(self) -> None:
+        """Bring the branch of manifests up to main. What is in the way there keeps no news from anybody."""
+        try:
+            self.manifests = deploy(self.world, check=self.options.dry_run)
+        except RegistryError as error:
+            self.undeployed = error.what
 
     def _start(self) -> Cursor:
         if self.options.start is None:

@@ -71,16 +71,17 @@ class _Work:
         self.told.append(Synced(ref, "united"))
 
 
-def sync(world: World, remote: str = "origin") -> SyncReport:
+def sync(world: World, remote: str = "origin", branches: tuple[str, ...] = ()) -> SyncReport:
     """Bring main, requests, comments and the ledger together with another copy of the registry.
 
     What is ahead wins; append-only chains that grew on both sides are put one after the other, what is there already
     first. Nothing is lost, and nothing is overwritten: a `main` that grew on both sides is told and left alone.
+    `branches` are refs that are brought together as chains are.
     """
     there = world.repository.remote(remote, token_login(world, remote))
     for _ in range(_TRIES):
         try:
-            return _Sync(world, there, remote).run()
+            return _Sync(world, there, remote, branches).run()
         except Raced:
             world.sleep(0.2)
     raise Conflict(f"{there.title} is being written by many at once", fix="run it again")
@@ -89,8 +90,9 @@ def sync(world: World, remote: str = "origin") -> SyncReport:
 class _Sync:
     """One look at both sides, and what follows from it."""
 
-    def __init__(self, world: World, remote: Remote, name: str) -> None:
+    def __init__(self, world: World, remote: Remote, name: str, branches: tuple[str, ...] = ()) -> None:
         self.world = world
+        self.branches = branches
         self.git: Repository = world.repository
         self.remote = remote
         self.kept = f"{KEPT}{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-') or 'remote'}/"
@@ -115,18 +117,19 @@ class _Sync:
     def _wanted(self, ref: str) -> bool:
         if ref.startswith(("refs/pull/", "refs/stagedoor/pull/")):
             return self._is_pull(ref) and not self.is_hosted
-        return ref == self.git.ref or ref.startswith("refs/stagedoor/")
+        return ref == self.git.ref or ref.startswith("refs/stagedoor/") or ref in self.branches
 
     def _is_pull(self, ref: str) -> bool:
         return re.fullmatch(re.escape(self.prefix) + r"[1-9][0-9]{0,8}/(head|meta)", ref) is not None
 
     def _ours(self) -> dict[str, Oid]:
-        found = {**self.git.refs("refs/stagedoor/"), **self.git.refs(self.prefix), **self.git.refs(self.git.ref)}
+        places = ("refs/stagedoor/", self.prefix, self.git.ref, *self.branches)
+        found = {ref: oid for place in places for ref, oid in self.git.refs(place).items()}
         return {ref: oid for ref, oid in found.items() if self._wanted(ref)}
 
     def _fetched(self) -> dict[str, Oid]:
         """The refs there, with everything they point at brought here."""
-        patterns = (self.git.ref, f"{self.prefix}*", "refs/stagedoor/*")
+        patterns = (self.git.ref, f"{self.prefix}*", "refs/stagedoor/*", *self.branches)
         listed = {ref: oid for ref, oid in self.remote.refs(*patterns).items() if self._wanted(ref)}
         lacking = {
             ref: self.kept + ref.removeprefix("refs/") for ref, oid in listed.items() if self.git.tip(ref) != oid

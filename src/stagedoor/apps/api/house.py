@@ -21,6 +21,7 @@ from stagedoor.apps.api.rounds import Rounds, keep_up, reconciling
 from stagedoor.errors import BadInput
 from stagedoor.forges.base import Actor
 from stagedoor.gitstore import Repository
+from stagedoor.workflows.manifests import deployed_refs
 from stagedoor.workflows.reconciling import Options
 from stagedoor.workflows.searching import Questions
 from stagedoor.workflows.tokens import tokens_of
@@ -122,7 +123,8 @@ def _opened(settings: Settings) -> Callable[[], Repository]:
     if not settings.remote:
         return opened
     with opened() as repository:
-        prefixes = (World(repository).snapshot().spec.requests.prefix, "refs/stagedoor/")
+        world = World(repository)
+        prefixes = (world.snapshot().spec.requests.prefix, "refs/stagedoor/", *deployed_refs(world))
 
     def followed() -> Repository:
         repository = opened()

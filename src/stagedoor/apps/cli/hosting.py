@@ -126,14 +126,17 @@ def _append(path: str | None, text: str) -> None:
 @click.pass_obj
 def ci_reconcile(door: Door, remote: str, as_json: bool) -> None:
     """Catch up with the newest main from where the last run stopped, and give the ledger back."""
+    from stagedoor.apps.cli.stories import echo_manifests
     from stagedoor.workflows.ci import reconcile_all
 
     made = reconcile_all(_in_ci(door), remote)
     if as_json:
-        echo_json({"merges": made.report.merges, "events": made.report.events, "delivered": made.report.delivered})
+        said = {"merges": made.report.merges, "events": made.report.events, "delivered": made.report.delivered}
+        echo_json(said | {"manifests": made.report.manifests, "undeployed": made.report.undeployed})
         return
     done = f"{counted(made.report.merges, 'merge')}, {counted(len(made.report.events), 'event')}"
     click.echo(f"Reconciled {done}, {made.report.delivered} told; the ledger is at {made.report.cursor[:10]}.")
+    echo_manifests(made.report, dry_run=False)
 
 
 @ci.command("drift")

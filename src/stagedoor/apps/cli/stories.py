@@ -112,11 +112,25 @@ def _report(report: reconciling.Report, dry_run: bool, as_json: bool) -> None:
         click.echo(f"would tell {visible(telling.sink)}: {visible(telling.event.text)}")
     for failed in report.failed:
         click.secho(f"{failed.state}: {visible(failed.sink)}: {visible(failed.error)}", fg="yellow", err=True)
+    echo_manifests(report, dry_run=dry_run)
     verb = "would be told" if dry_run else "delivered"
     told = len(report.planned) if dry_run else report.delivered
     failed_count = f", {len(report.failed)} failed" if report.failed else ""
     activities = f"{len(report.events)} activit{'y' if len(report.events) == 1 else 'ies'}"
     click.echo(f"{counted(report.merges, 'commit')}, {activities}, {told} {verb}{failed_count}.")
+
+
+def echo_manifests(report: reconciling.Report, *, dry_run: bool) -> None:
+    """What became of the branch of manifests, where registry.yaml names one."""
+    done = report.manifests
+    for verb, paths in (("write", done.written), ("remove", done.removed)) if done else ():
+        for path in paths:
+            said = f"would {verb}" if dry_run else {"write": "wrote", "remove": "removed"}[verb]
+            click.echo(f"{said} the manifest {visible(path)}")
+    for one in done.unrendered if done else ():
+        click.secho(f"no manifest for {visible(one.ref)}: {visible(one.reason)}", fg="yellow", err=True)
+    if report.undeployed:
+        click.secho(f"the manifests stay as they were: {visible(report.undeployed)}", fg="yellow", err=True)
 
 
 def _status(found: Status, as_json: bool) -> None:
