@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import jsonschema
@@ -75,6 +76,31 @@ def said(found: Rendered) -> dict[str, Any]:
     for one in made.values():
         jsonschema.validate(one, SCHEMA)
     return made
+
+
+@pytest.mark.heavy
+def test_every_field_is_one_that_kserve_s_own_client_knows() -> None:
+    """The client's classes are made from the schema that KServe publishes: `pip install kserve` brings them."""
+    models = pytest.importorskip("kserve").models
+    there = registry(model("fraud", version(1, "Production"), version(2, "Production"), version(3, "Staging")))
+    split = Serving.model_validate({"models": {"fraud": {"traffic": {"Production": {"1": 90, "2": 10}}}}})
+    for one in said(render_kserve(there, split, "models")).values():
+        assert list(_unknown(models, "V1beta1InferenceService", one)) == []
+    assert list(_unknown(models, "V1beta1InferenceService", {"spec": {"predictor": {"canary": 1}}})) == ["canary"]
+    wrong = {"spec": {"predictor": {"canaryTrafficPercent": "10"}}}
+    assert list(_unknown(models, "V1beta1InferenceService", wrong)) == ["10 is no int"]
+
+
+def _unknown(models: Any, kind: str, value: object) -> Iterator[str]:
+    """The keys that a class has no field for, and the values of another type, however deep."""
+    if kind in ("str", "int", "bool", "dict(str, str)"):
+        if type(value).__name__ != kind.partition("(")[0]:
+            yield f"{value} is no {kind}"
+    elif kind != "V1ObjectMeta" and isinstance(value, dict):
+        shape = getattr(models, kind)
+        names = {key: name for name, key in shape.attribute_map.items()}
+        for key, inner in value.items():
+            yield from _unknown(models, shape.openapi_types[names[key]], inner) if key in names else (key,)
 
 
 def test_each_served_stage_is_an_inference_service() -> None:

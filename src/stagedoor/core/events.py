@@ -318,9 +318,7 @@ def serving_failed(
     """A version that should be served could not be loaded; whatever was served before still is."""
     ref = f"{model}/{version}"
     text = f"{ref} could not be loaded{f' on {host}' if host else ''}{f' for {stage}' if stage else ''}: {reason}"
-    return Event(
-        "serving.failed", ref, text, commit, by, at, model=model, version=version, to_stage=stage, system_comment=reason
-    )
+    return Event("serving.failed", ref, text, commit, by, at, model=model, version=version, to_stage=stage)
 
 
 def serving_loaded(

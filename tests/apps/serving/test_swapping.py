@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import create_connection
 from tempfile import TemporaryDirectory
 from threading import Event, Lock
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from scorer import CODE, Scorer
+from scorer import CODE, PATIENCE, Scorer
 from stagedoor.effects.serving.scratch import scratch_folder
 from stagedoor.errors import BadInput
 from stagedoor.workflows import faults
@@ -297,6 +299,17 @@ def test_calls_that_all_take_too_long_leave_room_for_the_next_one(scorer: Scorer
         slow = [pool.submit(scorer.post, "fraud/1", {"inputs": {"x": [-1000.0]}}) for _ in range(2)]
     assert {one.result().status_code for one in slow} == {504}
     scorer.until(lambda: scorer.post("fraud/1", {"inputs": {"x": [1.0]}}).status_code == 200)
+
+
+def test_a_payload_that_does_not_come_is_given_up(standing: Scorer) -> None:
+    where = urlsplit(standing.url)
+    head = b"POST /model/fraud/1/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    with create_connection((where.hostname, where.port), timeout=PATIENCE) as connection:
+        connection.sendall(head)
+        with connection.makefile("rb") as answer:
+            said = answer.read()
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert b"did not come within 5 seconds" in said
 
 
 @pytest.fixture

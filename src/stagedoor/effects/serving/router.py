@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -99,10 +100,14 @@ class _Door:
         if self.company.find(name, address) is None:
             return self._not_served(name, address)
         try:
-            body = await _body(request, self.company.limits.body)
+            async with asyncio.timeout(self.company.limits.answer):
+                body = await _body(request, self.company.limits.body)
         except _TooBig:
             most = f"a payload has at most {self.company.limits.body:,} bytes"
             return _refused(413, "REQUEST_LIMIT_EXCEEDED", most, close=True)
+        except TimeoutError:
+            late = f"the payload did not come within {self.company.limits.answer:g} seconds"
+            return _refused(408, "DEADLINE_EXCEEDED", late, close=True)
         except ClientDisconnect:
             return Response(status_code=400)
         # the route is looked up when all is here, and nothing comes between that and asking: who drains has no new call
