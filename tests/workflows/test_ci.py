@@ -258,6 +258,23 @@ def test_the_manifests_reach_the_host_from_whatever_machine(hub: HostedTown) -> 
     ]
 
 
+def test_a_host_that_does_not_take_the_manifests_keeps_the_ledger_all_the_same(hub: HostedTown) -> None:
+    number = asked(hub)
+    reviewing.approve(hub.as_(CAROL), number)
+    reviewing.merge(hub.as_(BOB), number)
+    text = hub.text("registry_spec/registry.yaml")
+    hub.commit({"registry_spec/registry.yaml": f"{text}serving:\n  manifests:\n    branch: deploy\n"})
+    hook = hub.host.git_dir / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/deploy ] || { echo protected >&2; exit 1; }\n')
+    hook.chmod(0o755)
+    report = reconcile_all(robot(hub)).report
+    assert "does not take refs/heads/deploy" in report.undeployed
+    assert report.events != ()
+    again = reconcile_all(robot(hub)).report
+    assert (again.events, "refs/heads/deploy" in again.undeployed) == ((), True)
+
+
 def test_drift_tells_of_what_nobody_agreed_to(hub: HostedTown) -> None:
     number = asked(hub)
     reconcile_all(robot(hub))

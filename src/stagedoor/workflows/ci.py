@@ -240,11 +240,23 @@ def reconcile_all(world: World, remote: str = "origin", options: Options = _PLAI
     """
     came = sync(world, remote)
     world.forget()
-    if branches := deployed_refs(world):
-        # main says which branch is to have the manifests, so that one comes after it
-        sync(world, remote, branches)
+    # main says which branch has the manifests, so that one comes after it, and goes after the ledger: where the host
+    # does not take it, what was told stays told
+    refused = _manifests_synced(world, remote)
     report = reconcile(world, options)
-    return Reconciled(came, report, sync(world, remote, branches))
+    went = sync(world, remote)
+    refused = _manifests_synced(world, remote) or refused
+    return Reconciled(came, replace(report, undeployed=report.undeployed or refused), went)
+
+
+def _manifests_synced(world: World, remote: str) -> str:
+    """Bring the branch of manifests together with the remote's; why not, where that does not go."""
+    try:
+        if branches := deployed_refs(world):
+            sync(world, remote, branches)
+    except RegistryError as error:
+        return error.what
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +270,9 @@ class Drift:
 def drift(world: World, remote: str = "origin") -> tuple[Drift, ...]:
     """What is not as it should be: a ledger behind main, changes that nobody agreed to, files that do not hold."""
     with suppress(Unavailable):
-        sync(world, remote, deployed_refs(world))
+        sync(world, remote)
         world.forget()
+    _manifests_synced(world, remote)
     return (*_drifts(world), *_manifest_drifts(world))
 
 
