@@ -243,7 +243,7 @@ def test_a_model_and_a_version_are_described() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x" * 1_000_001, "a description of 1,000,001 characters is too long"),
+        ("x" * 100_001, "a description of 100,001 characters is too long"),
         ("\udcff", "a description holds bytes that are not UTF-8"),
     ],
 )
@@ -264,6 +264,15 @@ def test_a_tag_key_that_mlflow_refuses_is_refused(key: str) -> None:
         f"{key[:80]!r} is no tag key",
         "use up to 250 letters, digits, spaces and _ - . : /",
     )
+
+
+def test_a_thousand_tags_are_enough() -> None:
+    many = {f"k{number}": "v" for number in range(1000)}
+    full = fraud(*(SetTag("fraud", 1, key, value) for key, value in many.items()))
+    assert full.versions[0].tags == many
+    said = ("1,001 tags are too many", "at most 1,000, and the rest in a file beside it")
+    assert refusal(*(SetTag("fraud", 1, key, "v") for key in [*many, "one more"])) == said
+    assert refusal(CreateModel("solar", ID, BY, "", {**many, "one more": "v"})) == said
 
 
 def test_a_tag_may_be_as_long_as_mlflow_lets_it() -> None:

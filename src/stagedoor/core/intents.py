@@ -12,7 +12,16 @@ from stagedoor.core.evidence import is_evidence_name
 from stagedoor.core.layout import checked_folder, checked_name, model_path, twin_key
 from stagedoor.core.policy import RegistrySpec, Stage
 from stagedoor.core.registry import Registry
-from stagedoor.core.spec import ARCHIVED, MAX_NUMBER, MAX_TEXT, Created, Evidence, RegisteredModel, Version
+from stagedoor.core.spec import (
+    ARCHIVED,
+    MAX_DESCRIPTION,
+    MAX_NUMBER,
+    MAX_TAGS,
+    Created,
+    Evidence,
+    RegisteredModel,
+    Version,
+)
 from stagedoor.core.transfer import news
 from stagedoor.errors import AlreadyExists, BadInput, InvalidState
 
@@ -187,9 +196,9 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
         case RegisterVersion():
             return _register(intent, registry, spec)
         case Describe(model, number, description):
-            return _change(registry, model, number, description=_checked_text(description, "a description"))
+            return _change(registry, model, number, description=_checked_description(description))
         case SetTag(model, number, key, value):
-            tags = {**_tags(registry, model, number), _tag_key(key): _tag_value(value)}
+            tags = _checked_tags({**_tags(registry, model, number), key: value}, {key: value})
             return _change(registry, model, number, tags=tags)
         case DeleteTag(model, number, key):
             tags = {k: v for k, v in _tags(registry, model, number).items() if k != key}
@@ -226,8 +235,8 @@ def _perform(intent: Intent, registry: Registry, spec: RegistrySpec) -> Registry
 def _create(intent: CreateModel, registry: Registry, spec: RegistrySpec) -> Registry:
     checked_name(intent.model)
     _refuse_twin(registry, intent.model)
-    tags = {_tag_key(key): _tag_value(value) for key, value in (intent.tags or {}).items()}
-    said = _checked_text(intent.description, "a description")
+    tags = _checked_tags(intent.tags or {})
+    said = _checked_description(intent.description)
     model = RegisteredModel(name=intent.model, description=said, tags=tags, id=intent.id, created=intent.created)
     path = model_path(intent.model, spec.layout, checked_folder(intent.folder))
     if path in registry.models:
@@ -274,8 +283,7 @@ def _register(intent: RegisterVersion, registry: Registry, spec: RegistrySpec) -
             registry.model(intent.model)
         else:
             registry = _create(intent.new_model, registry, spec)
-    for key, value in intent.content.tags.items():
-        _tag_key(key), _tag_value(value)
+    _checked_tags(intent.content.tags)
     model = registry.model(intent.model)
     number = next_number(model)
     if number > MAX_NUMBER:
@@ -306,8 +314,7 @@ def _take_over(intent: TakeOver, registry: Registry, spec: RegistrySpec) -> Regi
     found = news(known, model)
     for version in found.versions:
         checked_stage(spec, version.stage)
-        for key, value in version.tags.items():
-            _tag_key(key), _tag_value(value)
+        _checked_tags(version.tags)
     aliases = {checked_alias(alias, spec): number for alias, number in found.aliases.items()}
     versions = (*known.versions, *found.versions)
     last = max((known.last_version, *(version.version for version in versions)))
@@ -377,11 +384,23 @@ def _tag_key(key: str) -> str:
     return key
 
 
-def _tag_value(value: str) -> str:
-    return _checked_text(value, "a tag value", MAX_TAG_VALUE)
+def _checked_tags(tags: Mapping[str, str], new: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The tags, or `BadInput`; of those that stand there already only the number is looked at."""
+    if len(tags) > MAX_TAGS:
+        raise BadInput(
+            f"{len(tags):,} tags are too many", fix=f"at most {MAX_TAGS:,}, and the rest in a file beside it"
+        )
+    for key, value in (tags if new is None else new).items():
+        _checked_text(value, "a tag value", MAX_TAG_VALUE)
+        _tag_key(key)
+    return dict(tags)
 
 
-def _checked_text(text: str, what: str, most: int = MAX_TEXT) -> str:
+def _checked_description(text: str) -> str:
+    return _checked_text(text, "a description", MAX_DESCRIPTION)
+
+
+def _checked_text(text: str, what: str, most: int) -> str:
     """The text, or `BadInput` where no file could hold it."""
     if len(text) > most:
         raise BadInput(f"{what} of {len(text):,} characters is too long", fix=f"at most {most:,}")

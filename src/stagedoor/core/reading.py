@@ -120,6 +120,7 @@ _WANTED: Final[dict[str, str]] = {
     "datetime_type": "a time such as 2026-11-24T10:15:00.123Z",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
+    "too_long": "at most {max_length}",
     "too_short": "one with something in it",
     "string_too_short": "text that is not empty",
     "string_too_long": "text of at most {max_length} characters",

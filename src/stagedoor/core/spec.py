@@ -22,6 +22,10 @@ ARCHIVED: Final = "Archived"
 MAX_TEXT: Final = 1_000_000
 MAX_NUMBER: Final = 2**31 - 1
 
+# what people read and what is searched: enough for any, and too little to fill a registry with
+MAX_DESCRIPTION: Final = 100_000
+MAX_TAGS: Final = 1_000
+
 
 # --- scalars: the reader hands over text, the schema gives it a type ------------------------------------------------
 
@@ -106,6 +110,8 @@ def repeated(names: Iterable[str]) -> list[int]:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+Description = Annotated[str, Field(max_length=MAX_DESCRIPTION), BeforeValidator(_text)]
+Tags = Annotated[dict[str, Text], Field(max_length=MAX_TAGS)]
 VersionNumber = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MAX_NUMBER)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
@@ -215,7 +221,7 @@ class Version(Value):
     version: VersionNumber
     stage: str = NO_STAGE
     source: str
-    description: Text = ""
+    description: Description = ""
     run: Run | None = None
     code: Code | None = None
     data: tuple[Dataset, ...] = ()
@@ -225,7 +231,7 @@ class Version(Value):
     signature: Signature | None = None
     flavors: tuple[str, ...] = ()
     digest: Text = ""
-    tags: dict[str, Text] = {}
+    tags: Tags = {}
     created: Created
 
     @cached_property
@@ -248,8 +254,8 @@ class RegisteredModel(Value):
     apiVersion: Literal["stagedoor/v1"] = API_VERSION
     kind: Literal["RegisteredModel"] = "RegisteredModel"
     name: str
-    description: Text = ""
-    tags: dict[str, Text] = {}
+    description: Description = ""
+    tags: Tags = {}
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     aliases: dict[str, VersionNumber] = {}
     created: Created

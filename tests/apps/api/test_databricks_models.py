@@ -249,9 +249,32 @@ def test_the_newest_version_of_each_stage_is_told(sdk: Sdk, name: str) -> None:
         list(carol.get_latest_versions(name, stages=["Nowhere"]))
 
 
-def test_a_description_of_a_million_characters_is_kept_and_one_more_is_refused(sdk: Sdk, name: str) -> None:
+def test_what_is_too_much_is_refused_and_changes_nothing(sdk: Sdk, served: Served, name: str) -> None:
     ann = sdk(ANN)
-    long = "é" * 1_000_000
+    tags = [ModelTag(key=f"k{number}", value="v") for number in range(10_000)]
+    before = served.town.as_(CAROL).repository.tip()
+    for refused in (
+        lambda: ann.create_model(name, description="x" * 1_000_000),
+        lambda: ann.create_model(name, tags=tags),
+        lambda: list(ann.search_models(filter="name = 'x'; DROP TABLE models; --'")),
+        lambda: list(ann.search_models(filter="name LIKE '%' UNION SELECT body FROM bodies")),
+    ):
+        with pytest.raises(InvalidParameterValue):
+            refused()
+    assert served.town.as_(CAROL).repository.tip() == before
+    ann.create_model(name, tags=tags[:1_000])
+    ann.create_model_version(name, "s3://x")
+    with pytest.raises(InvalidParameterValue, match="too many"):
+        ann.set_model_tag(name, "one more", "v")
+    with pytest.raises(InvalidParameterValue, match="at most 100000"):
+        ann.create_model_version(name, "s3://x", description="x" * 100_001)
+    quoted = list(ann.search_models(filter="name = 'it''s'' OR 1=1'"))
+    assert quoted == []
+
+
+def test_a_description_of_a_hundred_thousand_characters_is_kept_and_one_more_is_refused(sdk: Sdk, name: str) -> None:
+    ann = sdk(ANN)
+    long = "é" * 100_000
     ann.create_model(name, description=long)
     model = ann.get_model(name).registered_model_databricks
     assert model is not None and model.description == long
