@@ -205,11 +205,11 @@ def test_a_path_that_is_no_utf8_does_not_stop_the_rest(main: Landings) -> None:
     assert "a\\udcff.yaml" in said
 
 
-def test_a_model_with_ten_thousand_tags_can_be_searched(main: Landings) -> None:
-    tags = {f"key-{number}": f"value {number}" for number in range(10_000)}
+def test_a_model_with_a_thousand_tags_can_be_searched(main: Landings) -> None:
+    tags = {f"key-{number}": f"value {number}" for number in range(1_000)}
     main.land(model("fraud", version(1), tags=tags), model("other", version(1)))
     with main.index() as index:
-        assert names(index, "tags.`key-9999` = 'value 9999'") == ["fraud"]
+        assert names(index, "tags.`key-999` = 'value 999'") == ["fraud"]
         assert index.model("fraud").tags == tags
         main.land(model("fraud", version(1), version(2), tags={**tags, "key-0": "new"}))
         index.catch_up()

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from stagedoor.core.layout import MODELS, is_model_path, name_of
+from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.text import MAX_BYTES
 from stagedoor.gitstore import Entry, FileChange, Oid, Repository
 from stagedoor.index.ages import Age, touched, version_lines
 from stagedoor.index.clocks import moments
-from stagedoor.index.facts import Fault, ModelFacts, VersionFacts, is_prompt
+from stagedoor.index.facts import Fault, ModelFacts, VersionFacts, facts_of_model, is_prompt
 from stagedoor.index.parsing import chunks, counted, facts_of_all
 from stagedoor.index.schema import (
     ADD_ALIAS,
@@ -167,8 +168,24 @@ def _files(
 # --- updating -------------------------------------------------------------------------------------------------------
 
 
+Known = Callable[[str, str], RegisteredModel | None]
+"""What a file reads to, by its path and blob, where somebody has read it already."""
+
+
+def knows_nothing(path: str, blob: str) -> RegisteredModel | None:
+    """Nobody has."""
+    return None
+
+
 def update(
-    db: sqlite3.Connection, repository: Repository, seq: int, since: Oid, tip: Oid, now: int, progress: Progress
+    db: sqlite3.Connection,
+    repository: Repository,
+    seq: int,
+    since: Oid,
+    tip: Oid,
+    now: int,
+    progress: Progress,
+    read_before: Known = knows_nothing,
 ) -> None:
     """Bring a database from one commit of main to a later one, in one transaction.
 
@@ -182,7 +199,7 @@ def update(
         after = dict(_walked(repository, steps, known))
         for path, file in after.items():
             _keep_file(db, path, file)
-        _renew(db, repository, seq + 1, {name_of(path) for path in after}, progress)
+        _renew(db, repository, seq + 1, {name_of(path) for path in after}, progress, read_before)
         db.execute(ADD_STATE, (seq + 1, tip, now, last))
         prune(db, now)
         db.execute("COMMIT")
@@ -206,7 +223,9 @@ def _keep_file(db: sqlite3.Connection, path: str, file: _File | None) -> None:
         db.execute(ADD_FILE, _file_row(path, file))
 
 
-def _renew(db: sqlite3.Connection, repository: Repository, seq: int, names: set[str], progress: Progress) -> None:
+def _renew(
+    db: sqlite3.Connection, repository: Repository, seq: int, names: set[str], progress: Progress, read_before: Known
+) -> None:
     """Write the rows of these names anew, from the files that are there now."""
     counts = [db.execute(f"SELECT coalesce(max(row), 0) + 1 FROM {table}").fetchone()[0]
               for table in ("models", "versions")]  # fmt: skip
@@ -218,7 +237,11 @@ def _renew(db: sqlite3.Connection, repository: Repository, seq: int, names: set[
             rows.end(name)
         elif (file := _known(db, path[0])) is not None:
             files[path[0]] = file
-    facts = facts_of_all(_files(repository, files, files), len(files))
+    read = {path: model for path, file in files.items() if (model := read_before(path, file.blob))}
+    for path, model in read.items():
+        rows.replace(_Named(name_of(path), path, files[path], facts_of_model(model)))
+    unread = files.keys() - read.keys()
+    facts = facts_of_all(_files(repository, sorted(unread), files), len(unread))
     for path, one in counted(facts, lambda done: progress(_WHAT, done, len(files)), 500):
         rows.replace(_Named(name_of(path), path, files[path], one))
 

@@ -78,12 +78,13 @@ def facts_of(raw: bytes | None, size: int, path: str) -> ModelFacts | Fault:
     try:
         if raw is None:
             raise oversized(path, size, MAX_BYTES)
-        return _model(read_as(RegisteredModel, raw, path))
+        return facts_of_model(read_as(RegisteredModel, raw, path))
     except BadSpec as error:
         return Fault(error.what, error.where or path, error.fix or "")
 
 
-def _model(model: RegisteredModel) -> ModelFacts:
+def facts_of_model(model: RegisteredModel) -> ModelFacts:
+    """The facts of a file that has been read."""
     return ModelFacts(
         name=model.name, id=model.id, description=model.description, tags=tuple(model.tags.items()),
         aliases=tuple(model.aliases.items()), created_at=milliseconds(model.created.at), created_by=model.created.by,

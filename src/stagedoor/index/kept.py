@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from stagedoor.errors import BadRepository
 from stagedoor.gitstore import Oid, Repository
-from stagedoor.index.build import Progress, build, update
+from stagedoor.index.build import Known, Progress, build, knows_nothing, update
 from stagedoor.index.facts import milliseconds
 from stagedoor.index.shelf import CannotKeep, Damaged, Shelf, connect, honest
 from stagedoor.index.values import State
@@ -49,8 +49,14 @@ def mended(ask: Callable[Concatenate[K, P], T]) -> Callable[Concatenate[K, P], T
 class Kept:
     """One reader of the index, for one thread, as a `Repository` is. Every answer is for `commit`."""
 
-    def __init__(self, repository: Repository, now: Callable[[], datetime], progress: Progress = no_progress) -> None:
-        """Open the index and bring it up to main, or build it.
+    def __init__(
+        self,
+        repository: Repository,
+        now: Callable[[], datetime],
+        progress: Progress = no_progress,
+        read_before: Known = knows_nothing,
+    ) -> None:
+        """Open the index and bring it up to main, or build it. `read_before` saves reading what was just written.
 
         `BadRepository` where the history is not all here, `CannotKeep` where the state folder cannot be written.
         """
@@ -58,6 +64,7 @@ class Kept:
         self._repository = repository
         self._now = now
         self._progress = progress
+        self._read_before = read_before
         self.shelf = Shelf(repository)
         self.path: Path | None = None
         self._db: sqlite3.Connection | None = None
@@ -156,7 +163,7 @@ class Kept:
                 if self.state.commit != (tip := self._tip()):
                     update(
                         self.db, self._repository, self.state.seq, self.state.commit, tip,
-                        milliseconds(self._now()), self._progress,
+                        milliseconds(self._now()), self._progress, self._read_before,
                     )  # fmt: skip
                     self.state = self._newest()
         except (Damaged, BadRepository):

@@ -131,7 +131,12 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Open a file. `Damaged` where it is not an index of this release."""
     try:
         db = sqlite3.connect(
-            f"{path.as_uri()}?mode={'rwc' if create else 'rw'}", uri=True, isolation_level=None, timeout=60
+            f"{path.as_uri()}?mode={'rwc' if create else 'rw'}",
+            uri=True,
+            isolation_level=None,
+            timeout=60,
+            # one thread at a time, and not always the same
+            check_same_thread=False,
         )
     except sqlite3.OperationalError as error:
         raise Damaged(str(error)) from error

@@ -168,7 +168,11 @@ class Snapshot:
     def read_before(self, path: str) -> RegisteredModel | None:
         """The model in a file, if a file like it has been read; None if not."""
         entry = self.files.get(path)
-        return self._models.get((path, entry.oid)) if entry is not None and entry.is_file else None
+        return self.read_as_blob(path, entry.oid) if entry is not None and entry.is_file else None
+
+    def read_as_blob(self, path: str, blob: str) -> RegisteredModel | None:
+        """The same, whatever stands there now."""
+        return self._models.get((path, blob))
 
     def remember(self, path: str, model: RegisteredModel) -> None:
         """Keep what a file reads to."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.owners import OwnersFile
-from stagedoor.core.spec import People
+from stagedoor.core.spec import People, RegisteredModel
 from stagedoor.core.timeline import Chain
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.forges.base import Actor
@@ -68,6 +68,8 @@ class World:
     forge_kind: str = ""
     _snapshots: dict[str, Snapshot] = field(default_factory=dict)
     _chains: dict[str, Chain] = field(default_factory=dict)
+    # what stays open for the next one who works here; None where nobody comes after
+    stays_open: dict[str, Any] | None = None
 
     @cached_property
     def actor(self) -> Actor:
@@ -145,6 +147,11 @@ class World:
             taken.with_owners = self._people_of_host
             self._snapshots[oid] = taken
         return self._snapshots[oid]
+
+    def read_before(self, path: str, blob: str) -> RegisteredModel | None:
+        """What a model file reads to, if it has been read here, or was written."""
+        newest = next(reversed(self._snapshots.values()), None)
+        return newest.read_as_blob(path, blob) if newest else None
 
     def _people_of_host(self, people: People, owners: Callable[[], OwnersFile]) -> People:
         """The people of a commit, and those that CODEOWNERS names and only the host knows."""

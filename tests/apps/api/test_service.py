@@ -80,7 +80,7 @@ def test_figures_count_calls_by_route_and_never_by_name(serving: Callable[..., S
     served = serving("--no-reconcile")
     registered(served, "secret-name")
     served.call("GET", "/api/2.0/mlflow/nothing/here", as_=ANN)
-    served.call("BREW", "/api/2.0/tea", as_=ANN)
+    served.call("PROPFIND", "/api/2.0/tea", as_=ANN)
     page = metrics(served)
     route = "/api/2.0/mlflow/registered-models/create"
     assert f'stagedoor_requests_total{{method="POST",route="{route}",status="200"}} 1.0' in page

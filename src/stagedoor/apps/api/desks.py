@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, LifoQueue
+from typing import Any
 
 from stagedoor.forges.base import Actor
 from stagedoor.gitstore import Repository
@@ -17,6 +18,14 @@ from stagedoor.workflows.world import World
 class _Desk:
     repository: Repository
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    stays_open: dict[str, Any] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close what stayed open, and the repository."""
+        for one in self.stays_open.values():
+            one.close()
+        self.stays_open.clear()
+        self.repository.close()
 
 
 class Desks:
@@ -31,7 +40,7 @@ class Desks:
         """The registry as one caller sees it. What was read stays on the desk for the next."""
         desk = self._take()
         try:
-            yield World(desk.repository, actor_override=actor, _snapshots=desk.snapshots)
+            yield World(desk.repository, actor_override=actor, _snapshots=desk.snapshots, stays_open=desk.stays_open)
         finally:
             self._free.put(desk)
 
@@ -45,6 +54,6 @@ class Desks:
         """Close every repository that nobody works with."""
         while True:
             try:
-                self._free.get_nowait().repository.close()
+                self._free.get_nowait().close()
             except Empty:
                 return
