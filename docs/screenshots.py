@@ -1,6 +1,6 @@
 """Take the screenshots of docs/pages.md: the wind-farm example, served and looked at with Chromium.
 
-Needs `apt-get install chromium chromium-driver` and `pip install '.[demo,server,browser]'`. From the top:
+Needs `apt-get install chromium chromium-driver` and `pip install '.[examples,server,browser]'`. From the top:
 python docs/screenshots.py
 """
 
@@ -18,14 +18,15 @@ from selenium import webdriver
 TOP = Path(__file__).parents[1]
 IMAGES = TOP / "docs" / "images"
 WIDTH = 1200
-PAGES = {"models": ("/", 620), "model": ("/models/wind-power", 1180), "request": ("/requests/6", 900)}
+PAGES = {"models": ("/", 620), "model": ("/models/wind-power", 1180), "request": ("/requests/8", 900)}
 STORY = (
     ("ann", "tag", "wind-power", "team=energy", "site=north"),
     ("ann", "describe", "wind-power", "Forecasts the **daily power output** of a wind farm from the weather."),
-    ("ann", "register", "wind-power", "--source", "runs:/9f2c41d0/model", "--metric", "rmse=571.2", "--metric",
-     "mae=401.4", "--metric", "r2=0.944", "--description", "Ridge regression with the wind's direction"),
-    ("bob", "transition", "wind-power/4", "Staging"),
-    ("ann", "request", "wind-power/4", "Production", "--archive-existing", "--comment", "Beats version 2 by 6 %."),
+    ("ann", "register", "wind-power", "--source", "runs:/9f2c41d0/model", "--no-lineage", "--metric", "rmse=571.2",
+     "--metric", "mae=401.4", "--metric", "r2=0.944", "--metric", "rmse_of_line=803.2", "--run-id", "9f2c41d0",
+     "--data", "windfarm=54476aff", "--digest", "sha256:" + 64 * "5",
+     "--description", "A polynomial with the wind's direction"),
+    ("ann", "request", "wind-power/4", "Staging", "--comment", "Beats version 2 by 6 %."),
     ("ann", "register", "demand-forecast", "--source", "s3://models/demand/1", "--metric", "mape=4.1"),
     ("ann", "tag", "demand-forecast", "team=markets"),
     ("ann", "register", "anomaly-turbine", "--source", "s3://models/anomaly/1", "--metric", "auc=0.91"),
