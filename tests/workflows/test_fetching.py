@@ -107,3 +107,21 @@ def test_a_run_of_mlflow_is_fetched_where_a_tracking_uri_is_set(
     town.environment["MLFLOW_TRACKING_URI"] = uri
     found = fetched(town, tmp_path, one(f"runs:/{run}/model"))
     assert (found.folder / "MLmodel").is_file() and not found.is_verified
+
+
+def test_a_logged_model_of_mlflow_is_fetched_and_proven(
+    town: Town, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = (tmp_path / "tracking").as_uri()
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    logged = client.create_logged_model(client.create_experiment("wind"), name="model")
+    client.log_model_artifacts(logged.model_id, str(model))
+    client.finalize_logged_model(logged.model_id, "READY")
+    town.environment["MLFLOW_TRACKING_URI"] = uri
+    # MLflow asks its own variable for a logged model, whatever it is told
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    digest = digest_to_record(town.as_(ANN), str(model), "", Path())
+    assert fetched(town, tmp_path, one(f"models:/{logged.model_id}", digest)).is_verified

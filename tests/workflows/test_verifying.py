@@ -46,6 +46,22 @@ def test_one_flipped_byte_differs_and_both_digests_are_named(town: Town, artifac
     assert version.digest in found.text and found.found in found.text
 
 
+def test_the_note_that_mlflow_leaves_in_a_loaded_model_is_no_difference(town: Town, artifact: Path) -> None:
+    version = registered(town, str(artifact))
+    (artifact / "registered_model_meta").write_text("model_name: power\nmodel_version: '1'\n")
+    assert integrity_of(town.as_(ANN), version).is_ok
+    (artifact / "weights.bin").write_bytes(b"\1")
+    assert integrity_of(town.as_(ANN), version).state == "differs"
+
+
+def test_what_was_registered_with_mlflows_note_is_compared_with_it(town: Town, artifact: Path) -> None:
+    (artifact / "registered_model_meta").write_text("model_name: power\n")
+    version = registered(town, str(artifact))
+    assert integrity_of(town.as_(ANN), version).is_ok
+    (artifact / "registered_model_meta").write_text("model_name: other\n")
+    assert integrity_of(town.as_(ANN), version).state == "differs"
+
+
 def test_an_artifact_that_was_emptied_or_leads_out_differs(town: Town, artifact: Path) -> None:
     version = registered(town, str(artifact))
     (artifact / "link").symlink_to("/etc")

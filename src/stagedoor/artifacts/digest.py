@@ -14,10 +14,14 @@ from stagedoor.artifacts.stores import digest_in_store
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far we go for an artifact: where relative paths start, and whether http may lead into the own network."""
+    """How far we go for an artifact: where relative paths start, and whether http may lead into the own network.
+
+    `but` is a file that is passed over in a folder of this machine.
+    """
 
     base: Path = Path()
     private: bool = False
+    but: bytes = b""
 
 
 def is_on_disk(source: str, base: Path) -> bool:
@@ -33,7 +37,7 @@ def digest_of(source: str, reach: Reach, watch: Watch = unwatched) -> Found:
     """Read what a source points at, all of it, and give its digest, or why there is none."""
     match place_of(source, reach.base):
         case OnDisk(path):
-            return digest_on_disk(path, watch)
+            return digest_on_disk(path, watch, reach.but)
         case OnWeb(url):
             # ssl and its like take time to load, and most commands read no artifact
             from stagedoor.artifacts.web import digest_on_web

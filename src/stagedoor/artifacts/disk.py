@@ -24,14 +24,14 @@ class _File:
     size: int
 
 
-def digest_on_disk(path: Path, watch: Watch) -> Found:
-    """The digest of a file or a folder."""
+def digest_on_disk(path: Path, watch: Watch, but: bytes = b"") -> Found:
+    """The digest of a file, or of a folder, where one file, `but`, can be passed over."""
     try:
         root = path.resolve(strict=True)
         kind = root.stat().st_mode
         if stat.S_ISREG(kind):
             return _of_file(root, watch)
-        return _of_folder(root, watch) if stat.S_ISDIR(kind) else Unfit(f"{path} is neither a file nor a folder")
+        return _of_folder(root, watch, but) if stat.S_ISDIR(kind) else Unfit(f"{path} is neither a file nor a folder")
     except _NotFit as error:
         return Unfit(str(error))
     except (FileNotFoundError, NotADirectoryError):
@@ -46,8 +46,8 @@ def _of_file(path: Path, watch: Watch) -> Digested:
     return Digested(Digest(FILE, _hash(path, counted)), 1, counted.done)
 
 
-def _of_folder(root: Path, watch: Watch) -> Digested:
-    files = sorted(_files(root), key=lambda file: file.name)
+def _of_folder(root: Path, watch: Watch, but: bytes) -> Digested:
+    files = sorted((file for file in _files(root) if file.name != but), key=lambda file: file.name)
     if not files:
         raise _NotFit(f"{root} holds no file")
     counted = Counted(watch, sum(file.size for file in files))

@@ -20,6 +20,9 @@ from stagedoor.workflows.world import World
 
 State: TypeAlias = Literal["ok", "differs", "unreachable", "no_digest"]
 NO_REACH = Reach()
+# MLflow writes it into the folder of a model that somebody loads by models:/NAME/3, in a local store too:
+# https://mlflow.org/docs/latest/api_reference/python_api/mlflow.artifacts.html
+NOTE = b"registered_model_meta"
 
 AUTO = "auto"
 
@@ -63,11 +66,24 @@ def integrity_of(
 
 
 def compare(digest: str, source: str, reach: Reach = NO_REACH, watch: Watch = unwatched) -> Integrity:
-    """As `integrity_of`, for a digest that was recorded and a place that is said."""
+    """As `integrity_of`, for a digest that was recorded and a place that is said.
+
+    The note that MLflow leaves in a model that was loaded is no difference: nothing of the model is in it.
+    """
     recorded = parse(digest)
     if not isinstance(recorded, Digest):
         return Integrity("no_digest", _no_digest(recorded), source, digest)
-    return _compared(recorded, digest_of(source, reach, watch), source)
+    found = _compared(recorded, digest_of(source, reach, watch), source)
+    if found.state != "differs" or not _has_note(source, reach.base):
+        return found
+    without = _compared(recorded, digest_of(source, replace(reach, but=NOTE), watch), source)
+    return without if without.is_ok else found
+
+
+def _has_note(source: str, base: Path) -> bool:
+    place = place_of(source, base)
+    names = ("MLmodel", NOTE.decode())
+    return isinstance(place, OnDisk) and all((place.path / name).is_file() for name in names)
 
 
 def _no_digest(recorded: Foreign) -> str:
