@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from tests.apps.conftest import ANN, CAROL, Home, Sd, make_home
+from tests.apps.conftest import ANN, BOB, CAROL, DAVE, Home, Sd, make_home
 
 from registries import fill, other_registry
 
@@ -110,6 +110,36 @@ def test_a_name_that_cannot_be_is_reported_and_the_rest_comes(
     assert "--rename 'fraud.v2=NEW NAME'" in done.out
     assert "1 came, 0 are here already, 1 refused." in done.out
     sd("show", "power/3").ok()
+
+
+def test_an_alias_that_cannot_be_is_left_out_and_the_model_comes(sd: Sd, registry: Home, uri: str) -> None:
+    other = other_registry(uri)
+    other.create_registered_model("power")
+    other.create_model_version("power", "s3://models/power/1")
+    other.set_registered_model_alias("power", "production", "1")
+    other.set_registered_model_alias("power", "champion", "1")
+    why = "left out: the alias production is called like a stage or a right"
+    sd("import", "mlflow", uri, "--dry-run", as_=CAROL).ok("power", why, "1 would come")
+    sd("import", "mlflow", uri, as_=CAROL).ok("power", why, "1 came, 0 are here already, 0 refused.")
+    assert sd("show", "power", "--json").json["model"]["aliases"] == {"champion": 1}
+    sd("import", "mlflow", uri, as_=CAROL).ok(why, "0 came, 1 is here already")
+
+
+def test_prompts_are_said_to_be_left_out(sd: Sd, registry: Home, uri: str, other: MlflowClient) -> None:
+    other.register_prompt("greeting", "Hello {{name}}")
+    sd("import", "mlflow", uri, *RENAME, "--dry-run", as_=CAROL).ok("1 prompt is left out: greeting")
+    assert take_over(sd, uri)["prompts"] == ["greeting"]
+    assert "greeting" not in sd("models", "--json").out
+
+
+def test_a_name_that_differs_by_case_can_come_under_another(sd: Sd, registry: Home, uri: str) -> None:
+    other = other_registry(uri)
+    for name in ("power", "Power"):
+        other.create_registered_model(name)
+    done = sd("import", "mlflow", uri, as_=CAROL)
+    assert done.code == 8
+    assert "differs from Power only by case or form: --rename 'power=NEW NAME'" in " ".join(done.out.split())
+    sd("import", "mlflow", uri, "--rename", "power=power-2", as_=CAROL).ok("1 came, 1 is here already")
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(sd: Sd, registry: Home, uri: str, other: MlflowClient) -> None:
@@ -236,6 +266,53 @@ def test_drift_is_adopted_by_a_request(sd: Sd, registry: Home, uri: str, drifted
     sd("merge", number, as_=CAROL).ok()
     sd("drift", "mlflow", uri).ok("Nothing differs.")
     assert registry.stage_of("power/1") == "Staging"
+
+
+def test_drift_that_is_asked_for_already_opens_no_second_request(
+    sd: Sd, registry: Home, uri: str, drifted: MlflowClient
+) -> None:
+    first = sd("drift", "mlflow", uri, "--adopt", "--json", as_=ANN).json
+    before = registry.refs()
+    again = sd("drift", "mlflow", uri, "--adopt", as_=BOB).ok(f"Request {first['request']} asks for it already.")
+    assert f"Next: stagedoor request show {first['request']}" in again.out
+    assert registry.refs() == before
+
+
+def test_drift_that_went_on_goes_into_the_open_request(sd: Sd, registry: Home, uri: str, drifted: MlflowClient) -> None:
+    number = sd("drift", "mlflow", uri, "--adopt", "--json", as_=ANN).json["request"]
+    sd("approve", number, as_=CAROL).ok()
+    drifted.set_registered_model_tag("power", "team", "sun")
+    sd("drift", "mlflow", uri, "--adopt", as_=ANN).ok(f"Request {number} has what differs now.")
+    assert len(sd("requests", "--json").json) == 1
+    sd("merge", number, as_=CAROL).refused(8, "approval")
+    sd("approve", number, as_=CAROL).ok()
+    sd("merge", number, as_=CAROL).ok()
+    sd("drift", "mlflow", uri).ok("Nothing differs.")
+
+
+def test_whoever_may_not_push_to_the_open_request_opens_their_own(
+    sd: Sd, registry: Home, uri: str, drifted: MlflowClient
+) -> None:
+    first = sd("drift", "mlflow", uri, "--adopt", "--json", as_=ANN).json["request"]
+    drifted.set_registered_model_tag("power", "team", "sun")
+    assert sd("drift", "mlflow", uri, "--adopt", "--json", as_=DAVE).json["request"] == first + 1
+
+
+def test_an_alias_that_cannot_be_keeps_nothing_else_from_being_adopted(
+    sd: Sd, registry: Home, uri: str, drifted: MlflowClient
+) -> None:
+    drifted.set_registered_model_alias("power", "production", "3")
+    done = sd("drift", "mlflow", uri, "--adopt", "--json", as_=ANN).json
+    assert "power: the alias production is called like a stage or a right" in done["left"]
+    assert done["request"] == 1
+
+
+def test_prompts_are_no_drift_and_stay_here(sd: Sd, registry: Home, uri: str) -> None:
+    registry.register("power")
+    registry.register("greeting", "--tag", "mlflow.prompt.is_prompt=true")
+    sd("tag", "greeting", "mlflow.prompt.is_prompt=true", as_=ANN).ok()
+    sd("export", "mlflow", uri, as_=ANN).ok("1 prompt is left out: greeting")
+    sd("drift", "mlflow", uri, as_=ANN).ok("Nothing differs.")
 
 
 def test_drift_is_put_back(sd: Sd, registry: Home, uri: str, drifted: MlflowClient) -> None:

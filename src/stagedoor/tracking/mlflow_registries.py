@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from stagedoor.core.search.values import IS_PROMPT
 from stagedoor.core.transfer import Difference, ListedModel, ListedVersion, compare
 from stagedoor.tracking.mlflow_runs import asking, moment
 
@@ -24,6 +25,29 @@ def models(uri: str) -> Iterator[ListedModel]:
             token = page.token
             if not token:
                 return
+
+
+def prompts(uri: str) -> tuple[str, ...]:
+    """The names of a registry's prompts, which it lists apart from models; none where it knows no prompts."""
+    with asking(uri) as client:
+        return tuple(_prompts(client))
+
+
+def _prompts(client: Any) -> Iterator[str]:
+    from mlflow.exceptions import MlflowException
+
+    token = None
+    while True:
+        try:
+            page = client.search_registered_models(f"tags.`{IS_PROMPT}` = 'true'", max_results=PAGE, page_token=token)
+        except MlflowException:
+            # a registry that does not know the filter has none, and its models were listed before
+            return
+        # one that does not heed the filter gives its models too, and MLflow shows nobody the tag
+        yield from (model.name for model in page if getattr(model, "_tags", model.tags).get(IS_PROMPT) == "true")
+        token = page.token
+        if not token:
+            return
 
 
 def model(uri: str, name: str) -> ListedModel | None:

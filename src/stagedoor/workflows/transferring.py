@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from stagedoor.core.calls import is_prompt
 from stagedoor.core.evidence import MAX_EVIDENCE
 from stagedoor.core.intents import (
     CreateModel,
@@ -21,6 +23,7 @@ from stagedoor.core.intents import (
     SetTag,
     TakeOver,
     Transition,
+    checked_alias,
     perform,
 )
 from stagedoor.core.layout import evidence_path
@@ -37,11 +40,11 @@ from stagedoor.core.transfer import (
     taken,
     with_stages,
 )
-from stagedoor.errors import BadInput, InvalidState, RegistryError
+from stagedoor.errors import AlreadyExists, BadInput, Denied, InvalidState, RegistryError
 from stagedoor.tracking import gto_tags, mlflow_registries
 from stagedoor.tracking.mlflow_runs import without_secrets
 from stagedoor.workflows.world import World
-from stagedoor.workflows.writing import Lane, Outcome, propose, write
+from stagedoor.workflows.writing import Lane, Outcome, asks_for, propose, renew, write
 
 EVIDENCE: Final = "import"
 _STAGES: Final = {"prod": "Production", "stage": "Staging", "archive": "Archived"}
@@ -61,7 +64,7 @@ class Taking:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What becomes of one model: how it is called here, and which versions come or cannot."""
+    """What becomes of one model: how it is called here, which versions come or cannot, and what of it is left out."""
 
     name: str
     here: str
@@ -69,15 +72,17 @@ class Row:
     versions: tuple[int, ...] = ()
     lost: tuple[int, ...] = ()
     why: str = ""
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken over, in commits or in a request; nothing of both for a plan."""
+    """What was taken over, in commits or in a request; nothing of both for a plan. Prompts are left out."""
 
     rows: tuple[Row, ...]
     commits: tuple[str, ...] = ()
     request: int | None = None
+    prompts: tuple[str, ...] = ()
 
     @property
     def refused(self) -> tuple[Row, ...]:
@@ -87,7 +92,8 @@ class Taken:
 
 def from_mlflow(world: World, uri: str, how: Taking) -> Taken:
     """Take over what an MLflow registry has and ours has not. Can run again, also after it was stopped."""
-    return _take(world, mlflow_registries.models(uri), without_secrets(uri), how)
+    found = _take(world, mlflow_registries.models(uri), without_secrets(uri), how)
+    return replace(found, prompts=mlflow_registries.prompts(uri))
 
 
 def from_gto(world: World, directory: Path, how: Taking) -> Taken:
@@ -149,11 +155,28 @@ def _considered(batch: _Batch, model: ListedModel) -> Row:
     how = batch.how
     here = how.names.get(model.name, model.name)
     renamed = with_stages(replace(model, name=here), lambda stage: _stage_here(batch.world, how, stage))
+    fit, left = _fit(batch.world, renamed)
     try:
-        return _row(batch, model, renamed)
+        return replace(_row(batch, model, fit), left=left)
     except RegistryError as error:
-        fix = f"--rename '{model.name}=NEW NAME'" if error.where == repr(here) else error.fix or ""
+        is_named_so = error.where == repr(here) or isinstance(error, AlreadyExists)
+        fix = f"--rename '{model.name}=NEW NAME'" if is_named_so else error.fix or ""
         return Row(model.name, here, "refused", why=f"{error.what}{f': {fix}' if fix else ''}")
+
+
+def _fit(world: World, model: ListedModel) -> tuple[ListedModel, tuple[str, ...]]:
+    """The model without the aliases that cannot be here, and why they cannot."""
+    faults = {alias: fault for alias in sorted(model.aliases) if (fault := _alias_fault(world, alias))}
+    kept = {alias: number for alias, number in model.aliases.items() if alias not in faults}
+    return replace(model, aliases=kept), tuple(faults.values())
+
+
+def _alias_fault(world: World, alias: str) -> str:
+    try:
+        checked_alias(alias, world.snapshot().spec)
+    except BadInput as error:
+        return error.what
+    return ""
 
 
 def _stage_here(world: World, how: Taking, stage: str) -> str:
@@ -231,21 +254,28 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What was made alike there, and what could not be."""
+    """What was made alike there, and what could not be. Prompts are left out."""
 
     models: tuple[str, ...]
     left: tuple[str, ...]
+    prompts: tuple[str, ...] = ()
 
 
 def to_mlflow(world: World, other: Elsewhere, names: Sequence[str] = (), *, dry_run: bool = False) -> Mirrored:
     """Make an MLflow registry hold what ours holds. Nothing there is deleted. Can run again."""
-    chosen = _chosen(world, names)
+    chosen = _models(_chosen(world, names))
     left: list[str] = []
     for count, model in enumerate(chosen, start=1):
         if not dry_run:
             left += mlflow_registries.mirror(other.uri, replace(listed(model), name=other.there(model.name)))
         world.progress(f"mirroring to {other.shown}", count, len(chosen))
-    return Mirrored(tuple(model.name for model in chosen), tuple(left))
+    prompts = tuple(model.name for model in _chosen(world, names) if is_prompt(model))
+    return Mirrored(tuple(model.name for model in chosen), tuple(left), prompts)
+
+
+def _models(found: Sequence[RegisteredModel]) -> tuple[RegisteredModel, ...]:
+    """Those that are no prompts: MLflow lists the two apart, and makes no prompt of a model."""
+    return tuple(model for model in found if not is_prompt(model))
 
 
 def _chosen(world: World, names: Sequence[str]) -> tuple[RegisteredModel, ...]:
@@ -256,7 +286,7 @@ def _chosen(world: World, names: Sequence[str]) -> tuple[RegisteredModel, ...]:
 
 def drift(world: World, other: Elsewhere, names: Sequence[str] = ()) -> tuple[Difference, ...]:
     """Where an MLflow registry differs from ours, field by field, by model."""
-    here = {model.name: listed(model) for model in _chosen(world, ()) if not names or model.name in names}
+    here = {model.name: listed(model) for model in _models(_chosen(world, ())) if not names or model.name in names}
     there = {model.name: model for model in other.models() if not names or model.name in names}
     for name in names:
         if name not in there:
@@ -271,38 +301,82 @@ def restore(world: World, other: Elsewhere, found: Sequence[Difference]) -> Mirr
     alone = [f"{name} is there alone, and is not deleted" for name in sorted(names) if known.find(name) is None]
     mine = sorted(name for name in names if known.find(name) is not None)
     done = to_mlflow(world, other, mine) if mine else Mirrored((), ())
-    return Mirrored(done.models, (*alone, *done.left))
+    return Mirrored(done.models, (*alone, *done.left), done.prompts)
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The request that takes over what differs, and what it cannot take."""
+    """The request that takes over what differs, whether it was open already, and what it cannot take."""
 
     outcome: Outcome
     left: tuple[str, ...]
+    how: Literal["opened", "renewed", "open"] = "opened"
 
 
 def adopt(world: World, other: Elsewhere, found: Sequence[Difference], comment: str = "") -> Adopted:
-    """Open a request that makes ours as it is there. What is here alone stays, and facts never change."""
+    """A request that makes ours as it is there. What is here alone stays, and facts never change.
+
+    The request of an earlier time that is still open is found, and gets what differs by now.
+    """
     left = tuple(f"{one.subject} is here alone" for one in found if one.there is None and one.field in _WHOLE)
     left += tuple(f"{one.subject} was recorded and cannot change" for one in found if one.field in FACTS)
-    intents = [*_wholes(world, other, found), *(made for one in found if (made := _adopting(one)))]
+    left += tuple(f"{one.model}: {fault}" for one in found if (fault := _unfit(world, one)))
+    wholes = [_fit(world, model) for model in _wholes(other, found)]
+    left += tuple(f"{model.name}: {fault}" for model, faults in wholes for fault in faults)
+    intents: list[Intent] = [TakeOver(taken(model, world.new_id(), _email_of(world))) for model, _ in wholes]
+    intents += [made for one in found if not _unfit(world, one) and (made := _adopting(one))]
     if not intents:
         raise InvalidState("there is nothing to adopt", where="; ".join(left) or None, fix="stagedoor drift mlflow URI")
-    outcome = propose(world, intents, f"Adopt what differs in {other.shown}", comment=comment)
-    return Adopted(outcome, left)
+    title = f"Adopt what differs in {other.shown}"
+    return _in_open(world, title, intents, left) or Adopted(propose(world, intents, title, comment=comment), left)
+
+
+def _in_open(world: World, title: str, intents: Sequence[Intent], left: tuple[str, ...]) -> Adopted | None:
+    """In the request that is open for it: as it is, or with these changes, where the actor may push to it."""
+    opened = [
+        (request, _called_as(intents, world.snapshot(request.head).registry))
+        for request in world.forge.requests()
+        if request.title == title
+    ]
+    for request, same in opened:
+        if (outcome := asks_for(world, request, same)) is not None:
+            return Adopted(outcome, left, "open")
+    for request, same in opened:
+        with suppress(Denied):
+            return Adopted(renew(world, request, same, "what differs by now"), left, "renewed")
+    return None
+
+
+def _called_as(intents: Sequence[Intent], proposed: Registry) -> list[Intent]:
+    """The intents, with new models as they were proposed before: their ids, and who stood in for people unknown."""
+    return [replace(one, model=_made_as(one.model, proposed)) if isinstance(one, TakeOver) else one for one in intents]
+
+
+def _made_as(model: RegisteredModel, proposed: Registry) -> RegisteredModel:
+    known = proposed.find(model.name)
+    if known is None:
+        return model
+    created = {version.version: version.created for version in known.versions}
+    versions = tuple(
+        one.model_copy(update={"created": created.get(one.version, one.created)}) for one in model.versions
+    )
+    return model.model_copy(update={"id": known.id, "created": known.created, "versions": versions})
+
+
+def _unfit(world: World, one: Difference) -> str:
+    return _alias_fault(world, one.key) if one.field == "alias" and one.there is not None else ""
 
 
 _WHOLE: Final = ("model", "version")
 
 
-def _wholes(world: World, other: Elsewhere, found: Sequence[Difference]) -> Iterator[Intent]:
+def _wholes(other: Elsewhere, found: Sequence[Difference]) -> Iterator[ListedModel]:
     """Models and versions that are there alone."""
     names = dict.fromkeys(one.model for one in found if one.field in _WHOLE and one.here is None)
     for name in names:
         model = other.model(name)
         if model is not None:
-            yield TakeOver(taken(model, world.new_id(), _email_of(world)))
+            yield model
 
 
 def _adopting(one: Difference) -> Intent | None:

@@ -256,6 +256,25 @@ def amend(
     return Outcome(_planned(world, updated), request=updated)
 
 
+def asks_for(world: World, request: Request, intents: Sequence[Intent]) -> Outcome | None:
+    """An open request that makes exactly these changes to models, as it is; None where it makes others."""
+    base = world.snapshot()
+    wanted = changes_of(base, proposed(base, intents))
+    has = changes_between(world.snapshot(request.base), world.snapshot(request.head))
+    return Outcome(_planned(world, request), request=request) if wanted == has else None
+
+
+def renew(world: World, request: Request, intents: Sequence[Intent], why: str) -> Outcome:
+    """These changes to the newest main in place of what an open request has. Reviews of the old head do not count."""
+    require_may_push(world, request)
+    base = world.snapshot()
+    commit = _head_commit(world, base, proposed(base, intents), request.title, (base.commit, request.head))
+    updated = world.forge.push(
+        request.number, base=base.commit, head=commit, why=why, expected=request.head, by=world.actor, at=world.now()
+    )
+    return Outcome(_planned(world, updated), request=updated)
+
+
 def open_revision(world: World, rev: str, title: str, body: str, *, dry_run: bool = False) -> Outcome:
     """Open a request for a commit that somebody made by hand: a branch, a policy change."""
     repository = world.repository

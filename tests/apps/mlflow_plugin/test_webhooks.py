@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from mlflow.entities.webhook import WebhookEvent
 
 from mlflow_clients import ClientOf, code_of
@@ -22,3 +23,11 @@ def test_webhooks_of_mlflows_kind(town: Town, client_of: ClientOf) -> None:
     carol.delete_webhook(made.webhook_id)
     assert list(carol.list_webhooks()) == []
     assert code_of(carol.get_webhook, made.webhook_id)[0] == "RESOURCE_DOES_NOT_EXIST"
+
+
+@pytest.mark.parametrize("url", ["", "not a url", "ftp://example.com/x", "https://ann:pw@example.com/x", "https://"])
+def test_a_url_that_cannot_be_called_is_a_bad_parameter(town: Town, client_of: ClientOf, url: str) -> None:
+    carol = client_of(CAROL)
+    assert code_of(carol.create_webhook, "chat", url, ["model_version.created"]) == ("INVALID_PARAMETER_VALUE", 400)
+    made = carol.create_webhook("chat", "https://hooks.example.com/x", ["model_version.created"])
+    assert code_of(carol.update_webhook, made.webhook_id, url=url) == ("INVALID_PARAMETER_VALUE", 400)

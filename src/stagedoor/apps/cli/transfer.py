@@ -94,7 +94,7 @@ def _echo_taken(found: Taken, *, as_json: bool, dry_run: bool) -> int:
     if as_json:
         echo_json(found)
         return 8 if found.refused else 0
-    shown = [row for row in found.rows if row.what != "same" or row.lost]
+    shown = [row for row in found.rows if row.what != "same" or row.lost or row.left]
     if shown:
         table(("MODEL", "HERE", "", "VERSIONS", "WHY NOT"), [_cells(row) for row in shown])
         click.echo("")
@@ -102,15 +102,25 @@ def _echo_taken(found: Taken, *, as_json: bool, dry_run: bool) -> int:
     come = sum(row.what in ("new", "news") for row in found.rows)
     verb = "would come" if dry_run else "came"
     click.echo(f"{come} {verb}, {same} {'is' if same == 1 else 'are'} here already, {len(found.refused)} refused.")
+    _echo_prompts(found.prompts)
     if found.request is not None:
         click.echo(f"Next: stagedoor request show {found.request}")
     return 8 if found.refused else 0
 
 
+def _echo_prompts(names: tuple[str, ...]) -> None:
+    if names:
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        said = "1 prompt is" if len(names) == 1 else f"{len(names)} prompts are"
+        click.echo(f"{said} left out: {visible(', '.join(names[:8]))}{more}")
+
+
 def _cells(row: transferring.Row) -> tuple[str, ...]:
     lost = f"the numbers {', '.join(map(str, row.lost))} stand for other versions here" if row.lost else ""
     numbers = ", ".join(map(str, row.versions[:8])) + (" …" if len(row.versions) > 8 else "")
-    return row.name, row.here if row.here != row.name else "", row.what, numbers, row.why or lost
+    left = "; ".join(f"left out: {said}" for said in row.left)
+    why = row.why or "; ".join(filter(None, (lost, left)))
+    return row.name, row.here if row.here != row.name else "", row.what, numbers, why
 
 
 @click.group()
@@ -153,6 +163,7 @@ def _echo_mirrored(found: transferring.Mirrored, done: str, *, as_json: bool) ->
         for said in found.left:
             click.secho(f"! {visible(said)}", fg="yellow")
         click.echo(f"{len(found.models)} models {done}." if len(found.models) != 1 else f"1 model: {done}.")
+        _echo_prompts(found.prompts)
     return 8 if found.left else 0
 
 
@@ -190,17 +201,24 @@ def drift_mlflow(
         return _echo_drift(found, as_json=as_json)
     if restore:
         return _echo_mirrored(transferring.restore(world, other, found), "are there as they are here", as_json=as_json)
-    adopted = transferring.adopt(world, other, found, comment)
+    _echo_adopted(transferring.adopt(world, other, found, comment), as_json=as_json)
+    return 0
+
+
+_ADOPTED = {"opened": "Asked in request {}.", "renewed": "Request {} has what differs now.",
+            "open": "Request {} asks for it already."}  # fmt: skip
+
+
+def _echo_adopted(adopted: transferring.Adopted, *, as_json: bool) -> None:
+    number = adopted.outcome.request.number if adopted.outcome.request else None
     if as_json:
-        number = adopted.outcome.request.number if adopted.outcome.request else None
-        echo_json({"request": number, "left": adopted.left})
-        return 0
+        echo_json({"request": number, "how": adopted.how, "left": adopted.left})
+        return
     for said in adopted.left:
         click.secho(f"! {visible(said)}", fg="yellow")
+    click.echo(_ADOPTED[adopted.how].format(number) + "\n")
     echo_lines(plan_text(adopted.outcome.plan))
-    if adopted.outcome.request:
-        click.echo(f"\nNext: stagedoor request show {adopted.outcome.request.number}")
-    return 0
+    click.echo(f"\nNext: stagedoor request show {number}")
 
 
 def _echo_drift(found: tuple[Difference, ...], *, as_json: bool) -> int:

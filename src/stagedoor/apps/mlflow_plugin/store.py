@@ -21,7 +21,7 @@ from stagedoor.apps.mlflow_plugin.refusals import refusing
 from stagedoor.core.intents import checked_stage
 from stagedoor.core.registry import Ref
 from stagedoor.core.spec import MAX_NUMBER
-from stagedoor.core.webhooks import HttpTarget
+from stagedoor.core.webhooks import HttpTarget, url_fault
 from stagedoor.errors import BadInput, NotFound, Unavailable
 from stagedoor.workflows import hooking, moving, registering, rights
 from stagedoor.workflows.lineage import Origin, lineage_of, with_lineage
@@ -286,7 +286,7 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         with self._writing() as world:
             draft = hooking.Draft(
                 events=tuple(map(str, events)),
-                target=HttpTarget(url=url),
+                target=_target(url),
                 name=name,
                 style="mlflow",
                 description=description or "",
@@ -326,7 +326,7 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         with self._writing() as world:
             changed = hooking.Changed(
                 events=None if events is None else tuple(map(str, events)),
-                target=None if url is None else HttpTarget(url=url),
+                target=None if url is None else _target(url),
                 name=name,
                 description=description,
                 status=None if status is None else "DISABLED" if str(status) == "DISABLED" else "ACTIVE",
@@ -355,6 +355,13 @@ def _text(said: object, what: str) -> str:
     if not isinstance(said, str) or not said.strip():
         raise BadInput(f"missing value for {what}", where=what, fix=f"give the {what}")
     return said
+
+
+def _target(url: object) -> HttpTarget:
+    said = _text(url, "url")
+    if fault := url_fault(said):
+        raise BadInput(fault, where="url", fix="write one such as https://hooks.example.com/x")
+    return hooking.http_target(said)
 
 
 def _number(said: object) -> int:
