@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stagedoor.errors import InvalidState
-from stagedoor.workflows import registering, reviewing
-from stagedoor.workflows.history import activity
+from stagedoor.workflows import indexing, registering, reviewing
+from stagedoor.workflows.history import activity, landings_of
 from stagedoor.workflows.reading import difference, history, show
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.writing import Lane
@@ -150,3 +150,26 @@ def test_a_difference_of_two_revisions_names_the_changes(town: Town) -> None:
     move(town, "fraud/1", "Staging")
     found = difference(town.as_(ANN), "main~1", "main")
     assert [type(change).__name__ for change in found.changes] == ["StageMoved"]  # type: ignore[union-attr]
+
+
+def test_a_models_story_is_the_same_with_the_index_and_without(town: Town) -> None:
+    town.register("fraud")
+    town.register("other")
+    move(town, "fraud/1", "Staging")
+    registering.delete(town.as_(CAROL), "other")
+    registering.rename(town.as_(CAROL), "fraud", "scam")
+    town.register("other")
+    then = town.as_(CAROL).main()
+    town.register("scam")
+    town.register("other")
+
+    def told() -> list[object]:
+        world = town.as_(CAROL)
+        asked = [("scam", None), ("scam", then), ("other", None), ("other", then)]
+        return [[(one.commit.oid, one.changes) for one in landings_of(world, *ask)] for ask in asked]
+
+    without = told()
+    with indexing.opened(town.as_(CAROL)) as index:
+        assert index is not None
+        assert len(index.touches("registry_spec/models/scam.yaml")) == 2
+    assert told() == without

@@ -48,6 +48,10 @@ class Chain:
     def __contains__(self, commit: str) -> bool:
         return commit in self._places
 
+    def place(self, commit: str) -> int:
+        """How many commits of the chain come before this one of it."""
+        return self._places[commit]
+
     def time_of(self, commit: str) -> datetime:
         """When a commit of the chain was merged."""
         return self.merged[self._places[commit]]

@@ -16,7 +16,9 @@ from stagedoor.core.registry import Registry
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.trailers import parse as parse_trailers
 from stagedoor.errors import BadSpec
-from stagedoor.gitstore import CommitInfo, Entry, FileChange, Repository, TooBig
+from stagedoor.gitstore import CommitInfo, Entry, FileChange, Oid, Repository, TooBig
+from stagedoor.index import CannotKeep
+from stagedoor.workflows import indexing
 from stagedoor.workflows.snapshots import MAX_FILE, root_of
 from stagedoor.workflows.world import World
 
@@ -161,7 +163,7 @@ def _step(repository: Repository, commit: CommitInfo, reader: _Reader, only: Col
     after: dict[str, RegisteredModel] = {}
     files: list[str] = []
     unread: list[str] = []
-    for change in _of_interest(repository.changes(parent, commit.oid), only):
+    for change in _of_interest(_changes(repository, parent, commit.oid, only), only):
         path = change.path.removeprefix(root) if change.path.startswith(root) else ""
         if is_model_path(path):
             old, new = reader.both(change, path, parent)
@@ -171,6 +173,34 @@ def _step(repository: Repository, commit: CommitInfo, reader: _Reader, only: Col
         elif _is_policy(path, change.path):
             files.append(change.path)
     return Step(commit, Registry(before), Registry(after), tuple(files), tuple(unread), root)
+
+
+_vanished: dict[tuple[str | None, str], tuple[FileChange, ...]] = {}
+_MOST_VANISHED = 5_000
+
+
+def _changes(repository: Repository, parent: str | None, commit: str, only: Collection[str]) -> Sequence[FileChange]:
+    """What a commit changed; where one file is asked for, no more than `_of_interest` looks at.
+
+    A commit that brings a whole registry changes every file, and each model's story begins with it.
+    """
+    if len(only) != 1:
+        return repository.changes(parent, commit)
+    [path] = only
+    before, after = (repository.entry(one, path) if one else None for one in (parent, commit))
+    change = () if before == after else (FileChange(path, before, after),)
+    return change if before is not None else (*change, *_gone(repository, parent, commit))
+
+
+def _gone(repository: Repository, parent: str | None, commit: str) -> tuple[FileChange, ...]:
+    """The files that a commit took away. It is the same for ever, and asked for each file that the commit brought."""
+    key = (parent, commit)
+    if key not in _vanished:
+        found = tuple(change for change in repository.changes(parent, commit) if change.after is None)
+        if len(_vanished) >= _MOST_VANISHED:
+            _vanished.clear()
+        _vanished[key] = found
+    return _vanished[key]
 
 
 def _of_interest(changes: Sequence[FileChange], only: Collection[str]) -> Iterator[FileChange]:
@@ -228,13 +258,41 @@ def landings_from(world: World, path: str, until: str | None = None) -> tuple[La
     root = root_of(world.repository)
     found: list[Landed] = []
     while True:
-        part = [_only(one, path) for one in landings(world, until=until, paths=(root + path,))]
+        part = [_only(one, path) for one in _landings_at(world, path, root + path, until)]
         found = [*part, *found]
         first = part[0] if part else None
         moved = next((c for c in first.changes if isinstance(c, ModelMoved)), None) if first else None
         if first is None or moved is None or not first.commit.parents:
             return tuple(found)
         path, until = moved.was, first.commit.parents[0]
+
+
+def _landings_at(world: World, path: str, top: str, until: str | None) -> Iterator[Landed]:
+    """The commits that changed one file: those that the index names, or else a walk along main."""
+    commits = _touching(world, path, until)
+    if commits is None:
+        return landings(world, until=until, paths=(top,))
+    reader, only = _Reader(world.repository), frozenset((top,))
+    return (_step(world.repository, world.repository.commit_info(one), reader, only).landed for one in commits)
+
+
+def _touching(world: World, path: str, until: str | None) -> Sequence[Oid] | None:
+    """The commits up to a commit of main that touched a file; None where there is no index that knows."""
+    main = world.main()
+    try:
+        with indexing.opened(world, build=False) as index:
+            if index is None or index.commit != main:
+                return None
+            found = index.touches(path)
+    except CannotKeep:
+        return None
+    if until is None or until == main:
+        return found
+    chain = world.chain()
+    if until not in chain:
+        return None
+    last = chain.place(until)
+    return [one for one in found if one in chain and chain.place(one) <= last]
 
 
 def _only(one: Landed, path: str) -> Landed:

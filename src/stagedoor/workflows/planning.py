@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import sha256
 from itertools import islice
 
-from stagedoor.core.approval import Verdict, judge, needs, with_broken_glass
+from stagedoor.core.approval import Need, Verdict, judge, needs, with_broken_glass
 from stagedoor.core.checks import Facts, Place, Problem, run
 from stagedoor.core.checks.catalogue import ALL_CHECKS
 from stagedoor.core.checks.policy import MOST_MISFITS
@@ -90,8 +90,7 @@ def plan(
     before, _ = _models(base, models)
     after, faults = _models(head, models)
     changes = diff(before, after)
-    pinned = {root + path for path in pinned_files(changes)}
-    others = tuple(c.path for c in files if not _is_model_of(root, c.path) and c.path not in pinned)
+    others = _others(root, files, changes)
     here = circumstances(world, base, head, ask=_ask(world, asked), broken=asked.broken if asked else None, at=at)
     verdict = _verdict(base, head, changes, others, asked, here.now)
     policy = base.spec if base.commit else head.spec
@@ -147,6 +146,21 @@ def _models(snapshot: Snapshot, paths: Iterable[str]) -> tuple[Registry, tuple[B
         except BadSpec as error:
             faults.append(error)
     return Registry(found), tuple(faults)
+
+
+def needed(base: Snapshot, head: Snapshot) -> tuple[Need, ...]:
+    """The agreements that a change takes, and no more of a plan: who may speak for it."""
+    root = root_of(base.repository)
+    files = file_changes(base, head)
+    paths = [change.path.removeprefix(root) for change in files if _is_model_of(root, change.path)]
+    changes = diff(_models(base, paths)[0], _models(head, paths)[0])
+    return needs(changes, _others(root, files, changes), base.spec, root, webhooks_asked(base, head))
+
+
+def _others(root: str, files: Iterable[FileChange], changes: Sequence[Change]) -> tuple[str, ...]:
+    """The files that change by themselves: they are no model's, and no model pins them."""
+    pinned = {root + path for path in pinned_files(changes)}
+    return tuple(one.path for one in files if not _is_model_of(root, one.path) and one.path not in pinned)
 
 
 def _verdict(
@@ -293,7 +307,21 @@ def _uncanonical(head: Snapshot, paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(path for path in paths if path in head.files and not _is_canonical(head, path))
 
 
+_canonical: dict[tuple[str, str], bool] = {}
+_MOST_CANONICAL = 20_000
+
+
 def _is_canonical(head: Snapshot, path: str) -> bool:
+    """Whether a file is as the tool would write it. The same bytes at the same path always are, or never."""
+    key = (path, head.files[path].oid)
+    if key not in _canonical:
+        if len(_canonical) >= _MOST_CANONICAL:
+            _canonical.clear()
+        _canonical[key] = _reads_canonical(head, path)
+    return _canonical[key]
+
+
+def _reads_canonical(head: Snapshot, path: str) -> bool:
     try:
         if path in head.registry.models and head.text(path) == text_of(head.registry.models[path], path):
             # nearly every file is as the tool wrote it, and this costs a tenth of the real question

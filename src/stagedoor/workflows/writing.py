@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stagedoor.core.approval import entitled, holders_of, needs
+from stagedoor.core.approval import Need, entitled, holders_of, needs, with_broken_glass
 from stagedoor.core.diff import Change
 from stagedoor.core.gates import Broken
 from stagedoor.core.intents import Intent, perform
@@ -17,7 +17,7 @@ from stagedoor.core.trailers import Trailers, message
 from stagedoor.errors import ChecksFailed, Denied, InvalidState
 from stagedoor.gitstore import RefUpdate
 from stagedoor.workflows.merges import changes_between, texts, webhooks_asked
-from stagedoor.workflows.planning import Asked, plan
+from stagedoor.workflows.planning import Asked, needed, plan
 from stagedoor.workflows.snapshots import Snapshot, root_of, with_files
 from stagedoor.workflows.world import World
 
@@ -211,11 +211,20 @@ def _head_commit(world: World, base: Snapshot, head: Snapshot, subject: str, abo
 
 def owns_some_of(world: World, request: Request) -> bool:
     """Whether the actor owns anything that the request needs an agreement for."""
+    return owns_one_of(world, needs_of(world, request))
+
+
+def needs_of(world: World, request: Request) -> tuple[Need, ...]:
+    """The agreements that a request takes, by the base that it was made for."""
+    asks = needed(world.snapshot(request.base), world.snapshot(request.head))
+    return with_broken_glass(asks) if request.broken else asks
+
+
+def owns_one_of(world: World, asks: Iterable[Need]) -> bool:
+    """Whether the actor is asked for one of these agreements, by CODEOWNERS as it is on main."""
     policy = world.snapshot()
-    made = _planned(world, request)
-    needed = made.verdict.rulings if made.verdict else ()
     who = world.actor.email.lower()
-    return any(who in holders_of(ruling.need, policy.owners, policy.people) for ruling in needed)
+    return any(who in holders_of(need, policy.owners, policy.people) for need in asks)
 
 
 def require_may_push(world: World, request: Request) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from stagedoor.apps.ui.links import Links
+from stagedoor.core.approval import Need
 from stagedoor.core.events import Event
 from stagedoor.core.requests import Request
 from stagedoor.errors import BadRepository, BadSpec, Denied
@@ -18,14 +19,18 @@ from stagedoor.workflows.history import Landed, landed, landings_of
 from stagedoor.workflows.moments import Moment
 from stagedoor.workflows.moving import Wanted, moves_of
 from stagedoor.workflows.reading import Lineage, lineages
+from stagedoor.workflows.reviewing import Standing, standing
 from stagedoor.workflows.rights import reader
 from stagedoor.workflows.snapshots import Snapshot, root_of
 from stagedoor.workflows.world import World
+from stagedoor.workflows.writing import needs_of
 
 T = TypeVar("T")
 _MOST_STORIES: Final = 500
 _MOST_REQUESTS: Final = 5_000
 _MOST_COMMITS: Final = 20_000
+_MOST_STANDINGS: Final = 500
+_MOST_SHOWN: Final = 200
 _MANY_FILES: Final = 2_000
 
 
@@ -63,6 +68,9 @@ class Memory:
         self._events: dict[tuple[str, str], tuple[Event, ...]] = {}
         self._requests: dict[tuple[str, str], Request] = {}
         self._moves: dict[tuple[str, str], tuple[Wanted, ...]] = {}
+        self._standings: dict[tuple[str, str], Standing] = {}
+        self._needs: dict[tuple[str, str], tuple[Need, ...]] = {}
+        self._shown: dict[tuple[str, str], object] = {}
 
     def story(self, world: World, name: str, commit: str) -> Story:
         """The story of a model up to a commit."""
@@ -97,6 +105,25 @@ class Memory:
         key = (f"{request.base}:{request.head}:{request.updated_at}", path)
         return self._kept(self._moves, key, lambda: tuple(moves_of(world, request, path)), _MOST_REQUESTS)
 
+    def standing(self, world: World, request: Request) -> Standing:
+        """How a request stands on main. The time of day counts, to the minute, only where the policy asks for it."""
+        if world.host is not None:
+            return standing(world, request.number)
+        minute = "" if _is_timeless(world.snapshot()) else f"{world.now():%Y-%m-%dT%H:%M}"
+        said = f"{world.main()}:{request.base}:{request.head}:{len(request.steps)}:{request.updated_at}:{minute}"
+        return self._kept(
+            self._standings, (str(request.number), said), lambda: standing(world, request.number), _MOST_STANDINGS
+        )
+
+    def needs(self, world: World, request: Request) -> tuple[Need, ...]:
+        """The agreements that a request takes."""
+        key = (request.base, f"{request.head}:{request.broken is not None}")
+        return self._kept(self._needs, key, lambda: needs_of(world, request), _MOST_STANDINGS)
+
+    def shown(self, what: str, left: str, right: str, find: Callable[[], T]) -> T:
+        """Something that two commits make, and nothing else."""
+        return cast("T", self._kept(self._shown, (what, f"{left}:{right}"), find, _MOST_SHOWN))
+
     def events(self, world: World, commit: str) -> tuple[Event, ...]:
         """What one commit of main stands for."""
         return self._kept(self._events, (commit, ""), lambda: _events(world, commit), _MOST_COMMITS)
@@ -111,6 +138,11 @@ class Memory:
                 known.clear()
             known[key] = found
         return found
+
+
+def _is_timeless(snapshot: Snapshot) -> bool:
+    """Whether no rule of the policy looks at the clock: gates may, freezes and keys that end do."""
+    return not (snapshot.spec.gates or snapshot.spec.freezes or snapshot.signers)
 
 
 def _events(world: World, commit: str) -> tuple[Event, ...]:

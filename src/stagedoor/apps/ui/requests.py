@@ -23,8 +23,8 @@ from stagedoor.core.requests import (
 from stagedoor.core.spec import PRODUCTION, STAGING
 from stagedoor.errors import Denied, RegistryError
 from stagedoor.gitstore import Entry, FileChange, TooBig
-from stagedoor.workflows.reviewing import Standing, standing
-from stagedoor.workflows.writing import owns_some_of
+from stagedoor.workflows.reviewing import Standing
+from stagedoor.workflows.writing import owns_one_of
 
 PAGE: Final = 50
 MOST_FILES: Final = 60
@@ -95,7 +95,7 @@ def _waits_for(look: Look, request: Request) -> bool:
 def judged(look: Look, request: Request) -> Standing | None:
     """How an open request stands; None where that cannot be said, as a file of it does not read."""
     try:
-        return standing(look.world, request.number)
+        return look.memory.standing(look.world, request)
     except RegistryError:
         return None
 
@@ -126,12 +126,12 @@ def request(look: Look, number: int) -> dict[str, Any]:
     found = look.world.forge.get(number)
     if not look.may_read_request(found):
         raise Denied(f"{look.viewer or 'nobody in particular'} may not read request {number}", fix="ask its author")
-    here = standing(look.world, number)
+    here = look.memory.standing(look.world, found)
     plan = here.plan
     acts = look.is_live and bool(look.viewer) and here.request.is_open
     me, is_mine = look.viewer.lower(), look.viewer.lower() in here.request.authors
-    owns = acts and owns_some_of(look.world, here.request)
-    files = list(_diffs(look, here.request))
+    owns = acts and owns_one_of(look.world, look.memory.needs(look.world, here.request))
+    files = _files(look, here.request)
     return {
         "request": here.request,
         "plan": plan,
@@ -184,11 +184,15 @@ def _words(step: Step) -> str:
             assert_never(step)
 
 
-def _diffs(look: Look, found: Request) -> Iterator[FileDiff]:
+def _files(look: Look, found: Request) -> tuple[FileDiff, ...]:
     left = found.base
     if found.state == "merged":
         left = look.world.repository.commit_info(found.merged_as).parents[0]
     right = found.merged_as or found.head
+    return look.memory.shown("files", left, right, lambda: tuple(_diffs(look, left, right)))
+
+
+def _diffs(look: Look, left: str, right: str) -> Iterator[FileDiff]:
     for index, change in enumerate(look.world.repository.changes(left, right)):
         yield _diff(look, change) if index < MOST_FILES else FileDiff(visible_path(change.path), (), "not shown")
 

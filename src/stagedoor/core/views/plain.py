@@ -20,6 +20,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def visible(text: str) -> str:
     """`text` on one line, with control and reordering characters spelt out: it cannot move a terminal's cursor."""
+    if text.isprintable():
+        # which none of those is: https://docs.python.org/3/library/stdtypes.html#str.isprintable
+        return text
     return "".join(_spelt(char) if _is_hidden(char) else char for char in text.replace("\n", " ").replace("\t", " "))
 
 
