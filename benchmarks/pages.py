@@ -107,10 +107,13 @@ def of_models(ours: httpx.Client, theirs: httpx.Client, names: list[str]) -> dic
         return names[step * 7919 % len(names)]
 
     def list_(query: str, **said: Any) -> Pair:
-        asked = ("registered-models/search", lambda step: {"max_results": 50, **{k: v(step) for k, v in said.items()}})
-        return page(ours, lambda step: f"/?{query.format(part=part(step), team=step % 40)}&n={step}"), calls(
-            theirs, asked
-        )
+        def url(step: int) -> str:
+            return f"/?{query.format(part=part(step), team=step % 40)}&n={step}"
+
+        def wanted(step: int) -> dict[str, str | int]:
+            return {"max_results": 50, **{key: value(step) for key, value in said.items()}}
+
+        return page(ours, url), calls(theirs, ("registered-models/search", wanted))
 
     def part(step: int) -> int:
         return step % 900 + 100
