@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hosted_town import HostedTown, town_on
+from stagedoor.core.policy import Host
 from stagedoor.core.runs import Run
+from stagedoor.core.views import audits
 from stagedoor.effects.ledger import Ledger
 from stagedoor.errors import BadInput
-from stagedoor.gitstore import RefUpdate
+from stagedoor.gitstore import RefUpdate, Repository
 from stagedoor.gitstore.values import SYMLINK, Entry
 from stagedoor.workflows import registering, reviewing
+from stagedoor.workflows.attesting import may_speak
+from stagedoor.workflows.auditing import Terms, audit
 from stagedoor.workflows.ci import CONTEXT, drift, reconcile_all, validate
 from stagedoor.workflows.registering import NewVersion, Wish
 from stagedoor.workflows.world import World
 from stagedoor.workflows.writing import Lane
-from town import ANN, BOB, CAROL
+from town import ANN, BOB, CAROL, CODEOWNERS, DAVE
 
 
 @pytest.fixture(params=["github", "gitlab", "gitea"])
@@ -143,6 +148,16 @@ def test_without_a_token_the_change_is_checked_from_git_alone(hub: HostedTown) -
     assert (found.plan.verdict, found.errors) == (None, ())
     assert [model.model for model in found.plan.models] == ["fraud"]
     assert len(hub.host.sent) == calls + 1  # the one that was refused for want of a token
+
+
+def test_a_team_that_only_the_host_knows_is_no_error_where_nobody_may_ask_it(hub: HostedTown) -> None:
+    hub.host.teams["ml/leads"] = ["zoe"]
+    hub.commit({".github/CODEOWNERS": CODEOWNERS + "/registry_spec/models/x.yaml @ml/leads\n"}, "a team")
+    number = asked(hub)
+    world = robot(hub)
+    world.environment = {"HOME": "/nonexistent"}
+    found = validate(world, Run("pull", number, "", hub.host.head(hub.host.pull(number))))
+    assert [(one.code, one.severity) for one in found.problems] == [("SD402", "warning")]
 
 
 def test_a_run_about_no_pull_request_says_so(hub: HostedTown) -> None:
@@ -284,3 +299,93 @@ def test_drift_tells_of_what_nobody_agreed_to(hub: HostedTown) -> None:
     reconcile_all(robot(hub))
     new = {one.what for one in drift(robot(hub))} - before
     assert len(new) == 1 and "fraud" in new.pop()
+
+
+# --- what an audit says offline -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def mirror(town: HostedTown) -> Iterator[World]:
+    """A bare clone with everything that is under refs/, opened by somebody who cannot ask the host."""
+    at = town.path.parent / f"mirror-{town.clock():%H%M%S}.git"
+    subprocess.run(["git", "clone", "-q", "--mirror", f"file://{town.host.git_dir}", at], check=True)
+    subprocess.run(["git", "remote", "remove", "origin"], cwd=at, check=True)
+    with Repository.open(at) as repository:
+        yield World(repository, claimed_email=DAVE, now=town.clock, environment={"HOME": "/nonexistent"})
+
+
+def test_a_merge_in_the_browser_verifies_offline_by_what_the_host_said(town: HostedTown) -> None:
+    since = town.as_(CAROL).main()
+    number = asked(town)
+    reviewing.approve(town.as_(CAROL), number)
+    town.host.merge(town.host.pull(number), "bob", "Merge pull request #1")
+    reconcile_all(robot(town))
+    calls = len(town.host.sent)
+    with mirror(town) as world:
+        found, strict = audit(world, Terms(since)), audit(world, Terms(since, strict=True))
+    assert (found.bad, found.approvals, found.lanes["request"]) == ((), {"host": 1}, 1)
+    assert strict.first is not None
+    said = f"the approval of {CAROL} rests on the word of 127.0.0.1:{town.host.port}, as the ledger has it"
+    assert [fault.what for fault in strict.first.faults] == [said]
+    assert "1 attested by the host" in audits.text(found)
+    assert len(town.host.sent) == calls
+
+
+def test_a_merge_that_nobody_approved_is_at_fault_offline_whatever_its_message_says(hub: HostedTown) -> None:
+    since = hub.as_(CAROL).main()
+    number = asked(hub)
+    head = hub.host.head(hub.host.pull(number))
+    forged = f"Merge request 1: x\n\nRequest: 1\nRequested-by: {ANN}\nApproved-by: {CAROL} ({head})"
+    hub.host.merge(hub.host.pull(number), "mallory", forged)
+    reconcile_all(robot(hub))
+    with mirror(hub) as world:
+        first = audit(world, Terms(since)).first
+    assert first is not None and first.commit == hub.host.pulls[0].merged_as
+    codes = [fault.code for fault in first.faults]
+    assert codes == ["trailer", "SD404"]
+    assert f"it says that {CAROL} approved {head[:10]}" in first.faults[0].what
+
+
+def test_an_audit_offline_knows_the_teams_that_only_the_host_knew(hub: HostedTown) -> None:
+    hub.host.teams["ml/leads"] = ["zoe"]
+    owners = CODEOWNERS.replace(f"@Production {CAROL}", "@Production @ml/leads")
+    hub.commit({".github/CODEOWNERS": owners}, "a team leads")
+    since = hub.as_(CAROL).main()
+    number = asked(hub)
+    hub.host.think(hub.host.pull(number), "zoe", "approved")
+    hub.host.merge(hub.host.pull(number), "zoe", "Merge pull request #1")
+    reconcile_all(robot(hub))
+    with mirror(hub) as world:
+        found = audit(world, Terms(since))
+    assert (found.bad, found.approvals) == ((), {"host": 1})
+
+
+def test_a_squash_is_judged_by_what_the_host_said_of_its_head(hub: HostedTown) -> None:
+    since = hub.as_(CAROL).main()
+    number = asked(hub)
+    reviewing.approve(hub.as_(CAROL), number)
+    pr, git = hub.host.pull(number), hub.host.git
+    tree = git("rev-parse", f"{hub.host.head(pr)}^{{tree}}")
+    who = ("-c", "user.name=bob", "-c", f"user.email={BOB}")
+    squashed = git(*who, "commit-tree", tree, "-p", git("rev-parse", "main"), "-m", "Move fraud (#1)")
+    git("update-ref", "refs/heads/main", squashed)
+    pr.state, pr.merged_as, pr.ended_by, pr.ended_at = "merged", squashed, "bob", hub.host.clock()
+    reconcile_all(robot(hub))
+    with mirror(hub) as world:
+        found = audit(world, Terms(since))
+    assert (found.bad, found.approvals) == ((), {"host": 1})
+
+
+def test_where_requests_are_kept_in_the_repository_no_host_is_believed(hub: HostedTown) -> None:
+    number = asked(hub)
+    reviewing.approve(hub.as_(CAROL), number)
+    hub.host.merge(hub.host.pull(number), "bob", "Merge pull request #1")
+    reconcile_all(robot(hub))
+    with mirror(hub) as world:
+        word = Ledger(world.repository, world.signature(), "").attestation(hub.host.pulls[0].merged_as)
+        said = world.snapshot().spec.forge
+    assert word is not None
+    assert may_speak(word, said, requests_are_here=False)
+    assert not may_speak(word, said.model_copy(update={"kind": "embedded"}), requests_are_here=False)
+    assert not may_speak(word, said.model_copy(update={"url": "https://elsewhere.example"}), requests_are_here=False)
+    assert not may_speak(word, Host(), requests_are_here=True)

@@ -24,8 +24,11 @@ Lane = Literal["before", "founding", "untouched", "direct", "request"]
 """How a commit came: before there was a registry, as its beginning, without touching it, written by somebody, or asked
 for in a request."""
 
-Proof = Literal["signed", "compared", "attested"]
-"""What an approval rests on: a signature, the request that holds it, or the word of the merge alone."""
+Proof = Literal["signed", "compared", "host", "attested"]
+"""What an approval rests on: a signature, the request that holds it, what a host said of it when a reconciler asked,
+or the word of the merge alone. Only the first two can be checked by whoever audits."""
+
+PROOFS: Final[tuple[Proof, ...]] = ("signed", "compared", "host", "attested")
 
 
 def checks_of_the_past() -> tuple[Check, ...]:

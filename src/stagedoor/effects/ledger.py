@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stagedoor.core.requests import Request, Step, fold
-from stagedoor.core.spec import Time
+from stagedoor.core.spec import Email, Time
 from stagedoor.errors import BadRepository, Unavailable
 from stagedoor.gitstore import Oid, Raced, RefUpdate, Repository, Signature
 
@@ -91,6 +91,8 @@ class Attestation(_Record):
     number: int
     at: Time
     steps: tuple[Annotated[Step, Field(discriminator="step")], ...]
+    # owners that CODEOWNERS names, people.yaml does not know, and the host told of: `@login`, `@org/team`
+    owners: dict[str, tuple[Email, ...]] = {}
 
     def request(self) -> Request:
         """The request that the steps make."""

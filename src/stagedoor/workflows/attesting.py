@@ -1,17 +1,21 @@
-"""What a merge says about who agreed to it, and how much of that can be checked."""
+"""What a merge says about who agreed to it, what a host said of it, and how much of that can be checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from stagedoor.core.approval import Need, Ruling, judge, with_broken_glass
 from stagedoor.core.audit import Fault, Proof, Seen
 from stagedoor.core.gates import Ask, Broken
+from stagedoor.core.policy import Host
 from stagedoor.core.requests import Request, Reviewed
+from stagedoor.core.spec import People, Team
 from stagedoor.core.trailers import Approval, Trailers
+from stagedoor.effects.ledger import Attestation
 from stagedoor.errors import BadRepository, NotFound
 from stagedoor.forges.embedded import EmbeddedForge
 from stagedoor.gitstore import CommitInfo
@@ -35,11 +39,15 @@ class Attested:
     signed: frozenset[str]
     faults: tuple[Fault, ...]
     notes: tuple[str, ...] = ()
+    # which host told of the request, where a reconciler asked one
+    host: str = ""
 
     @property
     def head(self) -> str:
-        """What was merged; empty where nothing was."""
-        return self.commit.parents[1] if len(self.commit.parents) == 2 else ""
+        """What was merged; empty where nothing was. A host may have squashed it, and then only the host knows."""
+        if len(self.commit.parents) == 2:
+            return self.commit.parents[1]
+        return self.request.head if self.request and self.host else ""
 
     @property
     def author(self) -> str:
@@ -48,7 +56,9 @@ class Attested:
 
     @property
     def broken(self) -> Broken | None:
-        """The broken glass, if the merge says that it was."""
+        """The broken glass, if the merge, or the host, says that it was."""
+        if self.host and self.request:
+            return Broken(self.request.broken.by, self.request.broken.reason) if self.request.broken else None
         if not self.trailers.break_glass:
             return None
         by = self.request.broken.by if self.request and self.request.broken else "somebody"
@@ -64,11 +74,17 @@ class Attested:
     @property
     def approvals(self) -> tuple[Seen, ...]:
         """The approvals it rests on, each with what it rests on itself."""
-        return tuple(Seen(one.by, one.head, self._proof(one)) for one in self.trailers.approved_by)
+        given = self.trailers.approved_by
+        if self.host and self.request:
+            said = (one for one in self.request.counted_reviews if one.verdict == "approved" and one.head == self.head)
+            given = tuple(Approval(one.by, one.head) for one in said)
+        return tuple(Seen(one.by, one.head, self._proof(one)) for one in given)
 
     def _proof(self, one: Approval) -> Proof:
         if one.by.lower() in self.signed:
             return "signed"
+        if self.host:
+            return "host"
         return "compared" if self.request else "attested"
 
 
@@ -113,6 +129,50 @@ def attested(
     return Attested(commit, trailers, number, request, signed, tuple(faults), notes)
 
 
+def attested_by_host(
+    commit: CommitInfo, trailers: Trailers, base: Snapshot, word: Attestation, at: datetime, signers: bytes | None
+) -> Attested:
+    """What a host said of the request that landed as a commit, compared with what the commit says itself.
+
+    The reviews are the host's; trailers need not be there, and are at fault where they say something else.
+    """
+    signed, notes = _signed(commit, word.number, base.signers if signers is None else signers, at)
+    said = Attested(commit, trailers, word.number, word.request(), signed, (), notes, word.host)
+    return replace(said, faults=tuple(Fault("trailer", what) for what in (*_of_host(said), *_of_request(said))))
+
+
+def _of_host(said: Attested) -> Iterator[str]:
+    """Where the host's word does not fit the commit."""
+    if said.trailers.request not in (None, said.number):
+        yield f"it says request {said.trailers.request}, and {said.host} says that it came by {said.number}"
+    if said.request is not None and said.request.head != said.head:
+        yield f"{said.host} says that {said.request.head[:10]} was merged, and it merges {said.head[:10]}"
+
+
+def may_speak(word: Attestation, said: Host, *, requests_are_here: bool) -> bool:
+    """Whether a registry of this policy had a host that could say such a thing.
+
+    Where requests are kept in the repository, the ledger is the word of whoever pushed it, and a request's own chain
+    is the better one.
+    """
+    if said.kind == "embedded" or (not said.kind and requests_are_here):
+        return False
+    named = urlsplit(said.url).netloc.lower()
+    # the API of a host may go by a name of its own: api.github.com
+    return not named or word.host.lower().removeprefix("api.") == named.removeprefix("api.")
+
+
+def with_owners_of(people: People, word: Attestation | None) -> People:
+    """The people, and the owners that only the host knew; whom people.yaml knows, it alone speaks of."""
+    known = {} if word is None else word.owners
+    more = tuple(
+        Team.model_construct(name=owner[1:], members=members)
+        for owner, members in known.items()
+        if owner.startswith("@") and people.emails_of(owner) is None
+    )
+    return People.model_construct(people=people.people, teams=(*people.teams, *more)) if more else people
+
+
 def _signed(
     commit: CommitInfo, number: int, signers: bytes | None, at: datetime
 ) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -153,7 +213,7 @@ def _of_request(said: Attested) -> Iterator[str]:
         return
     if request.merged_as != said.commit.oid:
         yield f"it says request {said.number}, which did not land as this commit"
-    if said.trailers.requested_by.lower() != request.author.lower():
+    if (said.trailers.requested_by or not said.host) and said.trailers.requested_by.lower() != request.author.lower():
         yield f"it says that {said.trailers.requested_by or 'nobody'} asked for it, and {request.author} did"
     if said.trailers.break_glass and request.broken is None:
         yield f"it says that the glass was broken, and request {said.number} does not"
@@ -166,7 +226,7 @@ def _pool(said: Attested) -> Sequence[Reviewed]:
     """The reviews in the request that may count."""
     if said.request is None:
         return ()
-    return said.request.counted_reviews if said.trailers.break_glass else said.request.reviews
+    return said.request.counted_reviews if said.broken else said.request.reviews
 
 
 def _is(one: Approval, review: Reviewed) -> bool:
@@ -183,8 +243,8 @@ def as_asked(commit: CommitInfo, trailers: Trailers) -> Asked | None:
     return Asked(said.number, said.ask.title, said.author, said.head, reviews, broken=said.broken)
 
 
-def lacking(said: Attested, asked: Sequence[Need], base: Snapshot) -> tuple[Fault, ...]:
-    """What a request's agreement lacks, by the owners and the policy of `base`."""
+def lacking(said: Attested, asked: Sequence[Need], base: Snapshot, people: People) -> tuple[Fault, ...]:
+    """What a request's agreement lacks, by the owners and the policy of `base`, and the people behind them."""
     verdict = judge(
         with_broken_glass(asked) if said.broken else asked,
         _reviews(said),
@@ -192,7 +252,7 @@ def lacking(said: Attested, asked: Sequence[Need], base: Snapshot) -> tuple[Faul
         author=said.author,
         pushers=said.request.authors if said.request else frozenset(),
         owners=base.owners,
-        people=base.people,
+        people=people,
         spec=base.spec,
         signed=said.signed,
     )
@@ -203,6 +263,8 @@ def _reviews(said: Attested) -> tuple[Reviewed, ...]:
     """The approvals that the merge names, and every wish for changes that stood against it."""
     if said.request is None:
         return tuple(_review(one, said.commit.committer.time) for one in said.trailers.approved_by)
+    if said.host:
+        return tuple(_pool(said))
     given = said.trailers.approved_by
     return tuple(r for r in _pool(said) if r.verdict != "approved" or any(_is(one, r) for one in given))
 

@@ -16,9 +16,19 @@ from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.plan import effects, model_plans
 from stagedoor.core.registry import Registry
 from stagedoor.core.timeline import Chain
-from stagedoor.errors import BadSpec
+from stagedoor.effects.ledger import Attestation, Ledger
+from stagedoor.errors import BadRepository, BadSpec, NotFound
 from stagedoor.forges.embedded import EmbeddedForge
-from stagedoor.workflows.attesting import Attested, Requests, attested, lacking
+from stagedoor.gitstore import Signature
+from stagedoor.workflows.attesting import (
+    Attested,
+    Requests,
+    attested,
+    attested_by_host,
+    lacking,
+    may_speak,
+    with_owners_of,
+)
 from stagedoor.workflows.history import Step, steps
 from stagedoor.workflows.legality import Case, Stories, illegal, moments
 from stagedoor.workflows.merges import changes_between, merged_tree
@@ -97,6 +107,11 @@ class _Auditor:
             forge = EmbeddedForge(self.world.repository)
         return Requests(forge, forge.tips())
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What reconcilers wrote down, which is only read here."""
+        return Ledger(self.world.repository, Signature("audit", "audit@localhost", self.world.now()), "")
+
     def _has_registry(self, commit: str) -> bool:
         return self.world.repository.entry(commit, root_of(self.world.repository) + REGISTRY_FILE) is not None
 
@@ -141,19 +156,21 @@ class _Auditor:
 
     def _judged(self, step: Step, base: Snapshot, head: Snapshot, plain: CommitVerdict) -> CommitVerdict:
         asked = needs(step.landed.changes, self._others(step), base.spec, root_of(base.repository))
-        said = self._attested(step, base)
+        word = self._word(step, base)
+        said = self._attested(step, base, word)
         if said is None:
             ask, broken = Ask(author=step.commit.author.email), None
             agreed = self._entitled(step, base, asked)
         else:
             ask, broken = said.ask, said.broken
-            agreed = (*said.faults, *lacking(said, asked, base), *self._more(step, said), *self._strict(said))
+            people = with_owners_of(base.people, word)
+            agreed = (*said.faults, *lacking(said, asked, base, people), *self._more(step, said), *self._strict(said))
         when = moments(self.chain, step.commit.oid, step.commit.committer.time, self.world.now())
         case = Case(step, base, head, ask, broken, when)
         moved = entries(step.landed.changes, step.before, step.after)
         return replace(
             plain,
-            lane=_lane(step),
+            lane=_lane(step, said),
             request=said.number if said else None,
             moves=sum(entry.was != entry.now for entry in moved),
             approvals=said.approvals if said else (),
@@ -167,11 +184,24 @@ class _Auditor:
         evidence = {root + path for path in pinned_files(step.landed.changes)}
         return tuple(path for path in step.files if path not in evidence)
 
-    def _attested(self, step: Step, base: Snapshot) -> Attested | None:
+    def _word(self, step: Step, base: Snapshot) -> Attestation | None:
+        """What a host said of the request that landed as this commit, where one could have."""
+        try:
+            word = self.ledger.attestation(step.commit.oid)
+            fits = word is not None and word.request().number == word.number
+        except BadRepository:
+            # somebody wrote the ledger by hand, and then nobody said anything
+            return None
+        here = self.requests.are_here
+        return word if word and fits and may_speak(word, base.spec.forge, requests_are_here=here) else None
+
+    def _attested(self, step: Step, base: Snapshot, word: Attestation | None) -> Attested | None:
         trailers = step.landed.happening.trailers
+        at = self.chain.time_of(step.commit.oid)
+        if word is not None:
+            return attested_by_host(step.commit, trailers, base, word, at, self.terms.signers)
         if trailers.request is None:
             return None
-        at = self.chain.time_of(step.commit.oid)
         return attested(step.commit, trailers, base, self.requests, at, self.terms.signers)
 
     def _entitled(self, step: Step, base: Snapshot, asked: tuple[Need, ...]) -> tuple[Fault, ...]:
@@ -182,10 +212,11 @@ class _Auditor:
     def _strict(self, said: Attested) -> tuple[Fault, ...]:
         if not self.terms.strict:
             return ()
-        alone = [seen.by for seen in said.approvals if seen.proof == "attested"]
+        alone = [seen for seen in said.approvals if seen.proof in ("attested", "host")]
+        words = {"attested": "the word of the merge alone", "host": f"the word of {said.host}, as the ledger has it"}
         notes = tuple(Fault("signature", note) for note in said.notes)
         return (
-            *(Fault("attested", f"the approval of {by} rests on the word of the merge alone") for by in alone),
+            *(Fault("attested", f"the approval of {seen.by} rests on {words[seen.proof]}") for seen in alone),
             *notes,
         )
 
@@ -200,7 +231,8 @@ class _Auditor:
 
     def _more(self, step: Step, said: Attested) -> tuple[Fault, ...]:
         """Whether a merge did something else than its head proposed."""
-        if not said.head:
+        if not said.head or (said.host and not self._has(said.head)):
+            # a host that squashes keeps the head to itself, and its word is all there is
             return ()
         parent, root = step.commit.parents[0], root_of(self.world.repository)
         repository = self.world.repository
@@ -216,6 +248,13 @@ class _Auditor:
         return (
             () if self._same_effects(step, base, said.head) and self._same_files(step, parent, said.head) else (other,)
         )
+
+    def _has(self, commit: str) -> bool:
+        try:
+            self.world.repository.commit_info(commit)
+        except (BadRepository, NotFound):
+            return False
+        return True
 
     def _base(self, parent: str, head: str) -> str | None:
         """Where the head left main: mostly a few first parents back, and git need not be asked."""
@@ -254,5 +293,5 @@ def _effects(changes: tuple[Change, ...], before: Registry, after: Registry) -> 
     return effects(model_plans(changes, before, after))
 
 
-def _lane(step: Step) -> Lane:
-    return "direct" if step.landed.happening.trailers.request is None else "request"
+def _lane(step: Step, said: Attested | None = None) -> Lane:
+    return "direct" if said is None and step.landed.happening.trailers.request is None else "request"

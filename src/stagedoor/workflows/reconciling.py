@@ -226,7 +226,7 @@ class _Run:
             return f"it says request {number}, and there is no such request"
         if request.merged_as != one.commit.oid:
             return f"it says request {number}, which did not land as this commit"
-        self._attest(one.commit.oid, request)
+        self._attest(one.commit.oid, request, base)
         verdict = judge(
             with_broken_glass(asked) if request.broken else asked, request.counted_reviews,
             head=request.head, author=request.author, pushers=request.authors,
@@ -236,10 +236,13 @@ class _Run:
         unmet = next((ruling.unblock for ruling in verdict.rulings if not ruling.holds), None)
         return f"request {number} lacked agreement: {unmet}" if unmet else None
 
-    def _attest(self, commit: str, request: Request) -> None:
+    def _attest(self, commit: str, request: Request, base: Snapshot) -> None:
         """Keep what the host says of it now, so that an audit can go without the host later."""
         if (host := self.world.host) is not None:
-            said = Attestation(host=host.host, number=request.number, at=self.world.now(), steps=request.steps)
+            said = Attestation(
+                host=host.host, number=request.number, at=self.world.now(), steps=request.steps,
+                owners=_owners_of_host(base),
+            )  # fmt: skip
             self.ledger.put_attestation(commit, said)
 
     # --- steps of requests ---
@@ -321,3 +324,10 @@ def _of_server(name: str, one: faults.Fault, commit: str) -> Event:
     if one.is_mended:
         return serving_loaded(name, one.version, one.stage, one.by, one.at, commit, host=one.host)
     return serving_failed(name, one.version, one.stage, one.by, one.at, one.reason, commit, host=one.host)
+
+
+def _owners_of_host(base: Snapshot) -> dict[str, tuple[str, ...]]:
+    """The owners that CODEOWNERS names and people.yaml does not know, with the addresses that the host told."""
+    named = dict.fromkeys(owner for line in base.owners.lines for owner in line.owners)
+    unknown = [owner for owner in named if base.written_people.emails_of(owner) is None]
+    return {owner: tuple(sorted(found)) for owner in unknown if (found := base.people.emails_of(owner))}

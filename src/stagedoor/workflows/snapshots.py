@@ -414,6 +414,7 @@ def with_files(base: Snapshot, changed: Mapping[str, bytes | None]) -> Snapshot:
     )
     # what base proposed already, it has in its own names
     made._prior = base if not base.proposed else None
+    made.with_owners = base.with_owners
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stagedoor.core.audit import Audit, CommitVerdict
+from stagedoor.core.audit import PROOFS, Audit, CommitVerdict
 from stagedoor.core.views.plain import counted, jsonable, shortened, visible
 
 _SHOWN = 20
@@ -65,12 +65,15 @@ def _summary(found: Audit) -> str:
 
 
 def _proofs(found: Audit) -> Iterator[str]:
-    signed, compared, alone = (found.approvals.get(proof, 0) for proof in ("signed", "compared", "attested"))
+    signed, compared, host, alone = (found.approvals.get(proof, 0) for proof in PROOFS)
+    attested = f" {host:,} attested by the host," if host else ""
     yield (
-        f"{counted(signed + compared + alone, 'approval')}: {signed:,} signed and verified, {compared:,} compared with "
-        f"the request, {alone:,} attested by the merge alone."
+        f"{counted(signed + compared + host + alone, 'approval')}: {signed:,} signed and verified, {compared:,} "
+        f"compared with the request,{attested} {alone:,} attested by the merge alone."
     )
-    if not found.requests_are_here and compared + alone:
+    if host:
+        yield "What the host said stands in the ledger, on a reconciler's word: it is attested, and not proven."
+    elif not found.requests_are_here and compared + alone:
         yield "No request is here to compare with: git fetch origin '+refs/pull/*:refs/pull/*' brings them."
 
 
@@ -84,7 +87,7 @@ def data(found: Audit) -> dict[str, Any]:
         "commits": found.commits,
         "lanes": dict(found.lanes),
         "transitions": found.transitions,
-        "approvals": {proof: found.approvals.get(proof, 0) for proof in ("signed", "compared", "attested")},
+        "approvals": {proof: found.approvals.get(proof, 0) for proof in PROOFS},
         "requests_are_here": found.requests_are_here,
         "checkpoint": {"compared": found.compared, "differences": list(found.checkpoint)},
         "first_bad": first.commit if first else None,
