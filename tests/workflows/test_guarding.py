@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from stagedoor.errors import AlreadyExists
+from stagedoor.core.trailers import Approval, Trailers, message
+from stagedoor.errors import AlreadyExists, Denied
+from stagedoor.forges.base import Landing
 from stagedoor.gitstore import RefUpdate, Signature
 from stagedoor.workflows import registering, reviewing
 from stagedoor.workflows.guarding import install
 from stagedoor.workflows.initialise import initialise
 from stagedoor.workflows.registering import Wish
+from stagedoor.workflows.reviewing import Signing
 from stagedoor.workflows.syncing import sync
 from stagedoor.workflows.writing import Lane
 from town import ANN, BOB, CAROL, CODEOWNERS, Town
@@ -28,7 +31,8 @@ def host(tmp_path: Path) -> Iterator[Town]:
     made.register("fraud")
     command = tmp_path / "stagedoor"
     run = "from stagedoor.apps.cli.main import main; main()"
-    command.write_text(f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\n{run}\n")
+    said = f"open({str(tmp_path / 'said')!r}, 'a')"
+    command.write_text(f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\nsys.stderr = {said}\n{run}\n")
     command.chmod(0o755)
     install(made.as_(CAROL), str(command))
     yield made
@@ -91,6 +95,119 @@ def test_a_move_that_nobody_agreed_to_does_not_get_in_whatever_its_trailers_say(
 def test_a_file_that_does_not_hold_does_not_get_in(host: Town, here: Town) -> None:
     old, new = edited(here, ("stage: None", "stage: Nowhere"), CAROL)
     assert "declined" in push(here, new, old=old)
+
+
+def key(tmp_path: Path, name: str) -> tuple[str, str]:
+    """A key and its line of the allowed signers, without the name."""
+    path = tmp_path / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True)
+    return str(path), " ".join(path.with_name(f"{name}.pub").read_text().split()[:2])
+
+
+def asked_for(here: Town, stage: str = "Production") -> int:
+    made = registering.transition(here.as_(ANN), [Wish("fraud/1", stage)], lane=Lane(propose=True)).request
+    assert made is not None
+    return made.number
+
+
+def refused(host: Town, here: Town) -> str:
+    """What the hook says to everything that is new here; nothing where it gets in."""
+    try:
+        sync(here.as_(BOB))
+    except Denied:
+        assert host.as_(CAROL).main() != here.as_(CAROL).main()
+        return (host.path.parent / "said").read_text()
+    assert host.as_(CAROL).main() == here.as_(CAROL).main()
+    return ""
+
+
+def forced(here: Town, number: int, files: dict[str, str] | None = None) -> None:
+    """A merge that whoever can write here makes without asking our checks."""
+    world = here.as_(BOB)
+    request = world.forge.get(number)
+    tree = world.repository.commit_info(request.head).tree
+    raw = {path: text.encode() for path, text in (files or {}).items()}
+    approvals = tuple(Approval(one.by, one.head) for one in request.reviews)
+    text = message(f"Merge request {number}: x", "", Trailers(number, request.author, approvals))
+    landing = Landing(world.repository.write_tree(tree, raw), world.main(), text)
+    world.forge.merge(number, landing, head=request.head, by=world.actor, at=world.now())
+
+
+SIGNED = """\
+stages:
+- name: None
+- name: Staging
+- name: Production
+  signed: true
+- name: Archived
+"""
+LONG = """\
+freezes:
+- name: holidays
+  since: 2000-01-01T00:00:00.000Z
+  until: 2100-01-01T00:00:00.000Z
+"""
+
+
+def policy(host: Town, here: Town, more: str, files: dict[str, str | None] | None = None) -> None:
+    """The policy of both, as their owner wrote it on the host."""
+    text = host.text("registry_spec/registry.yaml") + more
+    host.commit({"registry_spec/registry.yaml": text, **(files or {})}, "policy")
+    sync(here.as_(CAROL))
+
+
+def test_a_stage_that_asks_for_signatures_takes_signed_approvals_only(host: Town, here: Town, tmp_path: Path) -> None:
+    path, public = key(tmp_path, "carol")
+    policy(host, here, SIGNED, {"registry_spec/allowed_signers": f'{CAROL} namespaces="git" {public}\n'})
+    number = asked_for(here)
+    reviewing.approve(here.as_(CAROL), number)
+    main = here.as_(CAROL).main()
+    forced(here, number)
+    assert "signed" in refused(host, here)
+    here.as_(CAROL).repository.publish((RefUpdate("refs/heads/main", here.as_(CAROL).main(), main),), "back")
+    number = asked_for(here)
+    reviewing.approve(here.as_(CAROL), number, signing=Signing(path))
+    reviewing.merge(here.as_(BOB), number)
+    assert refused(host, here) == ""
+
+
+def test_broken_glass_takes_two_and_sets_a_freeze_aside(host: Town, here: Town) -> None:
+    owners = CODEOWNERS + f"/registry_spec/models/*.yaml/@Production {BOB} {CAROL}\n"
+    policy(host, here, LONG, {".github/CODEOWNERS": owners})
+    number = asked_for(here)
+    reviewing.break_glass(here.as_(ANN), number, "the old one lets everything through")
+    for who in (BOB, CAROL):
+        reviewing.approve(here.as_(who), number)
+    reviewing.merge(here.as_(CAROL), number)
+    assert refused(host, here) == ""
+
+
+def test_broken_glass_that_one_alone_vouches_for_does_not_get_in(host: Town, here: Town) -> None:
+    owners = CODEOWNERS + f"/registry_spec/models/*.yaml/@Production {BOB} {CAROL}\n"
+    policy(host, here, LONG, {".github/CODEOWNERS": owners})
+    number = asked_for(here)
+    reviewing.break_glass(here.as_(ANN), number, "the old one lets everything through")
+    reviewing.approve(here.as_(CAROL), number)
+    forced(here, number)
+    assert "1 of bob@example.com" in refused(host, here)
+
+
+def test_a_freeze_holds_what_everybody_agreed_to(host: Town, here: Town) -> None:
+    policy(host, here, LONG)
+    number = asked_for(here)
+    reviewing.approve(here.as_(CAROL), number)
+    forced(here, number)
+    assert "freeze holidays" in refused(host, here)
+
+
+def test_a_merge_that_does_more_than_was_agreed_to_does_not_get_in(host: Town, here: Town) -> None:
+    host.register("fraud")
+    sync(here.as_(ANN))
+    number = asked_for(here)
+    reviewing.approve(here.as_(CAROL), number)
+    path = "registry_spec/models/fraud.yaml"
+    forced(here, number, {path: here.text(path).replace("stage: None", "stage: Production")})
+    assert "it does something else than request 1 asked for" in refused(host, here)
 
 
 def test_main_does_not_go_back(host: Town, here: Town) -> None:
