@@ -681,6 +681,10 @@ def lab_status(host: Host, who: str, sent: Sent, commit: str) -> tuple[int, Any]
     if body["state"] not in ("pending", "running", "success", "failed", "canceled", "skipped"):
         raise Refuse(400, "state does not have a valid value")
     word = "failure" if body["state"] == "failed" else body["state"]
+    if host.statuses.get(commit, {}).get(body["name"]) == word:
+        raise Refuse(
+            400, f'Cannot transition status via :run from :{word} (Reason(s): Status cannot transition via "run")'
+        )
     host.statuses.setdefault(commit, {})[body["name"]] = word
     return 201, {"status": body["state"], "name": body["name"]}
 

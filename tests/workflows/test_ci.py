@@ -20,7 +20,7 @@ from stagedoor.gitstore.values import SYMLINK, Entry
 from stagedoor.workflows import registering, reviewing
 from stagedoor.workflows.attesting import may_speak
 from stagedoor.workflows.auditing import Terms, audit
-from stagedoor.workflows.ci import CONTEXT, drift, reconcile_all, validate
+from stagedoor.workflows.ci import CONTEXT, Checked, drift, reconcile_all, validate, validate_open
 from stagedoor.workflows.registering import NewVersion, Wish
 from stagedoor.workflows.world import World
 from stagedoor.workflows.writing import Lane
@@ -84,6 +84,16 @@ def test_a_push_after_the_approval_has_no_light_yet_and_then_a_yellow_one(town: 
     assert light(town) == ""
     validate(robot(town), Run("pull", number), publish=True)
     assert light(town) == "pending"
+
+
+def test_every_open_request_gets_its_light_where_no_event_tells_of_one(town: HostedTown) -> None:
+    one, two = asked(town, "fraud"), asked(town, "spam")
+    reviewing.approve(town.as_(CAROL), one)
+    for _ in range(2):
+        found = validate_open(robot(town), Run("other"))
+        assert {(c.number, c.light) for c in found if isinstance(c, Checked)} == {(one, "success"), (two, "pending")}
+        assert (light(town, one), light(town, two)) == ("success", "pending")
+    assert [len([n for n in pr.said if "stagedoor:plan" in n.body]) for pr in town.host.pulls] == [1, 1]
 
 
 def test_the_plan_is_one_comment_that_is_edited(town: HostedTown) -> None:

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from stagedoor.core.owners import Level, owners_of
-from stagedoor.workflows.initialise import initialise
+from stagedoor.workflows.initialise import initialise, scaffold
 from town import CAROL, Town
 
 SCAFFOLD = Path(__file__).parents[2] / "src/stagedoor/workflows/scaffold"
 TOP = Path(__file__).parents[2]
-WORKFLOWS = sorted((SCAFFOLD / "github").glob("*.yml"))
+WORKFLOWS = sorted(p for p in (SCAFFOLD / "github").glob("*.yml") if p.name != "transition.yml")
 
 
 @pytest.mark.parametrize("forge", ["github", "gitlab", "gitea"])
@@ -44,6 +44,38 @@ def test_a_workflow_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "r/.gitlab-ci.yml").read_text() == "mine: {script: true}\n"
 
 
+@pytest.mark.parametrize("path", scaffold("github"))
+def test_this_repository_uses_what_init_writes_on_its_own_registry(path: str) -> None:
+    assert (TOP / path).read_bytes() == scaffold("github")[path]
+
+
+def test_the_component_runs_what_the_pipeline_runs() -> None:
+    _, component = yaml.safe_load_all((TOP / "templates/stagedoor.yml").read_text())
+    pipeline = yaml.safe_load((SCAFFOLD / "gitlab/gitlab-ci.yml").read_text())
+    assert {name for name in component if "stages" not in name} == {name for name in pipeline if name != "stages"}
+    for name in component:
+        said = yaml.safe_dump(component[name].get("script", "")).replace('"$[[ inputs.branch ]]"', "main")
+        assert said == yaml.safe_dump(pipeline[name].get("script", "")), name
+
+
+def linted(tool: str, *args: str) -> None:
+    found = Path(sys.executable).with_name(tool)
+    if not found.exists():
+        pytest.skip(f"{tool} is not installed")
+    done = subprocess.run([found, *args], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zizmor_has_nothing_to_say() -> None:
+    # without --strict-collection a file that does not read is passed over
+    linted("zizmor", "--offline", "--strict-collection", ".github", *map(str, WORKFLOWS))
+
+
+def test_actionlint_has_nothing_to_say() -> None:
+    ours = sorted((TOP / ".github/workflows").glob("*.yml"))
+    linted("jactionlint", "--shellcheck=", "--pyflakes=", *map(str, (*ours, *WORKFLOWS)))
+
+
 def checked(schema: str, *files: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -54,6 +86,7 @@ def test_the_files_hold_by_the_schemas_of_the_hosts() -> None:
     checked("vendor.github-workflows", *WORKFLOWS)
     checked("custom.github-workflows-require-timeout", *WORKFLOWS)
     checked("vendor.gitlab-ci", SCAFFOLD / "gitlab/gitlab-ci.yml")
+    checked("vendor.github-issue-forms", SCAFFOLD / "github/transition.yml")
     checked("vendor.github-actions", TOP / ".github/actions/stagedoor/action.yml")
 
 

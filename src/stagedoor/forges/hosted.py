@@ -570,8 +570,13 @@ class HostedForge:
 
     def post_status(self, commit: str, status: CommitStatus) -> None:
         """The dot beside a commit."""
-        if not self._is_rehearsal:
-            self._http.ask(self.dialect.post_status(commit, status))
+        if self._is_rehearsal:
+            return
+        call = self.dialect.post_status(commit, status)
+        answer = self._http.send(call)
+        # GitLab refuses a light that is there already
+        if not answer.is_good and "cannot transition status" not in answer.said.lower():
+            raise self._http.refusal(answer, call)
 
     def put_sticky(self, number: int, marker: str, body: str) -> bool:
         """The one comment that bears a marker: edited where we wrote it before, else new. Whether anything changed.

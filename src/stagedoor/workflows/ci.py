@@ -69,6 +69,32 @@ def validate(world: World, run: Run, *, publish: bool = False) -> Checked:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An open request that could not be judged now, and why."""
+
+    number: int
+    reason: str
+
+
+def validate_open(world: World, run: Run) -> tuple[Checked | Skipped, ...]:
+    """Judge every open request and publish what comes out, where no event tells of one of them.
+
+    One that cannot be judged keeps nobody else waiting, and keeps the light that it has.
+    """
+    host = _required_host(world)
+    return tuple(_judged_or_not(world, run, one.number) for one in host.requests("open"))
+
+
+def _judged_or_not(world: World, run: Run, number: int) -> Checked | Skipped:
+    try:
+        found = _judged(reviewing.standing(world, number))
+        _publish(world, run, found)
+    except RegistryError as error:
+        return Skipped(number, error.what)
+    return found
+
+
 def _pull(world: World, run: Run, *, publish: bool) -> Checked:
     if world.host is None and not publish and run.number:
         return _without_reviews(world, run)
@@ -187,13 +213,17 @@ def _number_in_group(host: HostedForge, parents: tuple[str, ...], run: Run) -> i
 
 
 def _publish(world: World, run: Run, found: Checked) -> None:
-    host = world.host
-    if host is None:
-        raise InvalidState("there is no host to tell", fix="say forge: {kind: …} in registry.yaml")
+    host = _required_host(world)
     if found.number is not None:
         host.put_sticky(found.number, MARKER, plans.markdown(found.plan))
     # on the commit that was judged: a push in between has a status of its own to wait for
     host.post_status(found.head, CommitStatus(CONTEXT, found.light, found.text, run.url))
+
+
+def _required_host(world: World) -> HostedForge:
+    if world.host is None:
+        raise InvalidState("there is no host to tell", fix="say forge: {kind: …} in registry.yaml")
+    return world.host
 
 
 def outputs(found: Checked) -> dict[str, str]:

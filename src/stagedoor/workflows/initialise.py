@@ -150,13 +150,13 @@ def _files(world: World, tip: str | None, email: str, name: str, forge: ForgeKin
         **schema_files(),
     }
     files = {root + path: data for path, data in own.items()}
-    scaffold = _scaffold(world.repository, tip, forge)
+    more = _lacking(world.repository, tip, forge)
     path, text = _owners_text(world.repository, tip, dialect)
     guarded = [f"/{root}{SPEC_FOLDER}/", f"/{path}" if "/" not in path else f"/{path.rpartition('/')[0]}/"]
-    guarded += [f"/{file}" for file in scaffold if not f"/{file}".startswith(tuple(guarded))]
+    guarded += [f"/{file}" for file in more if not f"/{file}".startswith(tuple(guarded))]
     for pattern in guarded:
         text = set_owners(text, pattern, (email,))
-    return {**files, **scaffold, path: text.encode()}
+    return {**files, **more, path: text.encode()}
 
 
 # what is written for a host, by its path from the repository's top
@@ -167,22 +167,28 @@ _SCAFFOLDS: dict[str, dict[str, str]] = {
         ".github/workflows/stagedoor-gate.yml": "github/gate.yml",
         ".github/workflows/stagedoor-reconcile.yml": "github/reconcile.yml",
         ".github/workflows/stagedoor-drift.yml": "github/drift.yml",
+        ".github/workflows/stagedoor-pages.yml": "github/pages.yml",
         ".github/pull_request_template.md": "github/pull_request_template.md",
-        ".github/ISSUE_TEMPLATE/transition.md": "github/transition.md",
+        ".github/ISSUE_TEMPLATE/transition.yml": "github/transition.yml",
     },
-    "gitlab": {".gitlab-ci.yml": "gitlab/gitlab-ci.yml"},
+    "gitlab": {
+        ".gitlab-ci.yml": "gitlab/gitlab-ci.yml",
+        ".gitlab/merge_request_templates/Default.md": "gitlab/merge_request.md",
+        ".gitlab/issue_templates/Transition.md": "gitlab/transition.md",
+    },
 }
 
 
-def _scaffold(repository: Repository, tip: str | None, forge: ForgeKind) -> dict[str, bytes]:
-    """The workflows and templates of a host; one that is there already stays as it is."""
+def scaffold(forge: ForgeKind) -> dict[str, bytes]:
+    """The workflows and templates of a host, by their path from the repository's top."""
     folder = resources.files("stagedoor.workflows") / "scaffold"
-    found: dict[str, bytes] = {}
-    for path, name in _SCAFFOLDS.get(forge, {}).items():
-        if tip is None or repository.entry(tip, path) is None:
-            text = (folder / name).read_text("utf-8")
-            found[path] = text.replace("STAGEDOOR_VERSION", __version__).encode()
-    return found
+    texts = {path: (folder / name).read_text("utf-8") for path, name in _SCAFFOLDS.get(forge, {}).items()}
+    return {path: text.replace("STAGEDOOR_VERSION", __version__).encode() for path, text in texts.items()}
+
+
+def _lacking(repository: Repository, tip: str | None, forge: ForgeKind) -> dict[str, bytes]:
+    """What a host's scaffold adds; a file that is there already stays as it is."""
+    return {p: raw for p, raw in scaffold(forge).items() if tip is None or repository.entry(tip, p) is None}
 
 
 def _owners_text(repository: Repository, tip: str | None, dialect: Dialect) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import click
 from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, json_option, rehearsal_option
 from stagedoor.core.views.plain import counted, visible
-from stagedoor.errors import BadInput, ChecksFailed, Conflict
+from stagedoor.errors import BadInput, ChecksFailed, Conflict, Unavailable
 from stagedoor.gitstore import RefUpdate, Repository
 
 
@@ -83,9 +83,10 @@ def _event(world: Any) -> Any:
 @ci.command("validate")
 @click.option("--publish", is_flag=True, help="Keep the comment, and set the status stagedoor/approvals.")
 @click.option("--code-quality", "report", type=click.Path(path_type=Path), metavar="FILE", help="For GitLab's report.")
+@click.option("--all", "every", is_flag=True, help="With --publish: every open request, whatever the run is about.")
 @json_option
 @click.pass_obj
-def ci_validate(door: Door, publish: bool, report: Path | None, as_json: bool) -> None:
+def ci_validate(door: Door, publish: bool, report: Path | None, every: bool, as_json: bool) -> None:
     """Check the pull request that this run is about, by the policy of its base.
 
     The checks become annotations, the plan the summary of the job. With --publish, in a run that has a token and runs
@@ -96,7 +97,12 @@ def ci_validate(door: Door, publish: bool, report: Path | None, as_json: bool) -
     from stagedoor.core.views import plans, problems
     from stagedoor.workflows import ci as work
 
+    if every and (not publish or report is not None):
+        raise BadInput("--all is for publishing the lights of every open request", fix="--publish --all")
     world = _in_ci(door)
+    if every:
+        _all_open(world, as_json)
+        return
     found = work.validate(world, read_run(world.environment, _event(world)), publish=publish)
     _append(world.environment.get("GITHUB_STEP_SUMMARY"), plans.markdown(found.plan))
     said = "".join(f"{name}={value}\n" for name, value in work.outputs(found).items())
@@ -112,6 +118,25 @@ def ci_validate(door: Door, publish: bool, report: Path | None, as_json: bool) -
     if found.errors:
         first = found.errors[0]
         raise ChecksFailed(f"{first.code} {first.what}", where=first.where or None, fix=first.fix or None)
+
+
+def _all_open(world: Any, as_json: bool) -> None:
+    from stagedoor.core.runs import read_run
+    from stagedoor.workflows import ci as work
+
+    found = work.validate_open(world, read_run(world.environment, _event(world)))
+    said = [
+        {"request": str(one.number), "light": "", "text": one.reason}
+        if isinstance(one, work.Skipped)
+        else {**work.outputs(one), "text": one.text}
+        for one in found
+    ]
+    if as_json:
+        echo_json(said)
+    for one in () if as_json else said:
+        click.echo(f"request {one['request']}: {one['light'] or 'not judged'} ({visible(one['text'])})")
+    if any(isinstance(one, work.Skipped) for one in found):
+        raise Unavailable("some requests could not be judged", fix="see above, then run it again")
 
 
 def _append(path: str | None, text: str) -> None:
