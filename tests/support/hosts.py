@@ -274,6 +274,18 @@ def asks(sent: Sent, *names: str) -> None:
         raise Refuse(422, f"unknown: {', '.join(sorted(odd))}")
 
 
+def admin(host: Host, who: str) -> None:
+    """Only some may change settings."""
+    if who not in host.settings.get("admins", ["carol"]):
+        raise Refuse(403, "Must have admin rights to Repository.")
+
+
+def changed(host: Host, name: str, sent: Sent, *names: str) -> Any:
+    """A setting with what the body says of it; what it leaves out stays."""
+    host.settings[name] = {**host.settings.get(name, {}), **known(sent, *names)}
+    return host.settings[name]
+
+
 # --- GitHub and Gitea -----------------------------------------------------------------------------------------------
 
 HUB = ("github", "gitea")
@@ -489,7 +501,43 @@ def hub_repository(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
 
 @route("GET", rf"{REPO}/rules/branches/([^/]+)", "github")
 def hub_rules(host: Host, who: str, sent: Sent, branch: str) -> tuple[int, Any]:
-    return 200, host.settings.get("rules", [])
+    sets = [one for one in host.settings.get("rulesets", []) if one["enforcement"] == "active"]
+    return 200, [*host.settings.get("rules", []), *(rule for one in sets for rule in one["rules"])]
+
+
+@route("GET", rf"{REPO}/rulesets", "github")
+def hub_rulesets(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    shown = ("id", "name", "enforcement", "target")
+    return 200, [{name: one[name] for name in shown} for one in host.settings.get("rulesets", [])]
+
+
+@route("POST", rf"{REPO}/rulesets", "github")
+def hub_new_ruleset(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    admin(host, who)
+    body = known(sent, "name", "target", "enforcement", "conditions", "rules", "bypass_actors")
+    made = {"id": host.number(), "bypass_actors": [], **body}
+    host.settings.setdefault("rulesets", []).append(made)
+    return 201, made
+
+
+@route("GET", rf"{REPO}/rulesets/(\d+)", "github")
+def hub_ruleset(host: Host, who: str, sent: Sent, number: str) -> tuple[int, Any]:
+    return 200, next(one for one in host.settings["rulesets"] if one["id"] == int(number))
+
+
+@route("PUT", rf"{REPO}/rulesets/(\d+)", "github")
+def hub_edit_ruleset(host: Host, who: str, sent: Sent, number: str) -> tuple[int, Any]:
+    admin(host, who)
+    found = next(one for one in host.settings["rulesets"] if one["id"] == int(number))
+    found |= known(sent, "name", "target", "enforcement", "conditions", "rules", "bypass_actors")
+    return 200, found
+
+
+@route("PUT", rf"{REPO}/actions/permissions/workflow", "github")
+def hub_set_actions(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    admin(host, who)
+    host.settings["actions"] = known(sent, "default_workflow_permissions", "can_approve_pull_request_reviews")
+    return 204, None
 
 
 @route("GET", rf"{REPO}/branches/([^/]+)/protection", "github")
@@ -521,6 +569,24 @@ def tea_protection(host: Host, who: str, sent: Sent, branch: str) -> tuple[int, 
     if "protection" not in host.settings:
         raise Refuse(404, "Not Found")
     return 200, host.settings["protection"]
+
+
+PROTECTION = (
+    "rule_name", "branch_name", "enable_push", "enable_status_check", "status_check_contexts",
+    "dismiss_stale_approvals", "block_on_rejected_reviews", "block_on_official_review_requests",
+)  # fmt: skip
+
+
+@route("POST", rf"{REPO}/branch_protections", "gitea")
+def tea_protect(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    admin(host, who)
+    return 201, changed(host, "protection", sent, *PROTECTION)
+
+
+@route("PATCH", rf"{REPO}/branch_protections/([^/]+)", "gitea")
+def tea_edit_protection(host: Host, who: str, sent: Sent, branch: str) -> tuple[int, Any]:
+    admin(host, who)
+    return 200, changed(host, "protection", sent, *PROTECTION)
 
 
 # --- GitLab ---------------------------------------------------------------------------------------------------------
@@ -699,6 +765,42 @@ def lab_protection(host: Host, who: str, sent: Sent, branch: str) -> tuple[int, 
     if "protection" not in host.settings:
         raise Refuse(404, "404 Not found")
     return 200, host.settings["protection"]
+
+
+@route("POST", rf"{LAB}/protected_branches", "gitlab")
+def lab_protect(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    admin(host, who)
+    body = known(sent, "name", "push_access_level", "merge_access_level", "allow_force_push")
+    host.settings["protection"] = {
+        "name": body["name"], "allow_force_push": body["allow_force_push"], "code_owner_approval_required": False,
+        "push_access_levels": [{"id": 1, "access_level": body["push_access_level"]}],
+    }  # fmt: skip
+    return 201, host.settings["protection"]
+
+
+@route("PATCH", rf"{LAB}/protected_branches/([^/]+)", "gitlab")
+def lab_edit_protection(host: Host, who: str, sent: Sent, branch: str) -> tuple[int, Any]:
+    admin(host, who)
+    body = known(sent, "allow_force_push", "code_owner_approval_required", "allowed_to_push")
+    there = host.settings["protection"]
+    pushes = body.pop("allowed_to_push", [])
+    gone = {one["id"] for one in pushes if one.get("_destroy")}
+    kept = [one for one in there.get("push_access_levels", []) if one.get("id") not in gone]
+    more = [{"id": host.number(), **one} for one in pushes if "access_level" in one]
+    host.settings["protection"] = {**there, **body, "push_access_levels": [*kept, *more]}
+    return 200, host.settings["protection"]
+
+
+@route("PUT", rf"{LAB}", "gitlab")
+def lab_edit_project(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    admin(host, who)
+    return 200, changed(host, "project", sent, "only_allow_merge_if_pipeline_succeeds")
+
+
+@route("POST", rf"{LAB}/approvals", "gitlab")
+def lab_edit_approvals(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    admin(host, who)
+    return 201, changed(host, "approvals", sent, "reset_approvals_on_push")
 
 
 @route("GET", rf"{LAB}/approvals", "gitlab")

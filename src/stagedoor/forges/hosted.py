@@ -40,6 +40,7 @@ from stagedoor.forges.base import Actor, Landing, NotReady, State
 from stagedoor.forges.embedded import MAX_BODY
 from stagedoor.forges.hosting import CommitStatus, Dialect, Note, Pull, Pushing, Review, mark, read_mark
 from stagedoor.forges.http import Call, Http
+from stagedoor.forges.repairs import Repair, repairs
 from stagedoor.forges.settings import Setting, settings
 from stagedoor.gitstore import Merged, Oid, Raced, RefUpdate, Repository
 from stagedoor.gitstore.remotes import Refused, Remote
@@ -565,6 +566,15 @@ class HostedForge:
     def settings(self) -> Iterator[Setting]:
         """How well the host guards main."""
         yield from settings(self.dialect.kind, self.project, self._git.branch, self._http.send)
+
+    def repairs(self) -> tuple[Repair, ...]:
+        """What would make the host guard main as it should."""
+        return repairs(self.dialect.kind, self.project, self._git.branch, self._http.send)
+
+    def repair(self, one: Repair) -> None:
+        """Change a setting. Raises `Denied` where the token may not."""
+        if not self._is_rehearsal:
+            self._http.ask(one.call)
 
     # --- for machines ---
 

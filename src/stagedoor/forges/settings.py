@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -36,22 +36,53 @@ def _held(is_so: bool, what: str, otherwise: str, fix: str, grade: Grade = "erro
 # --- GitHub ---------------------------------------------------------------------------------------------------------
 
 
-def _github(project: str, branch: str, ask: Ask) -> Iterator[Setting]:
-    """https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch needs no admin; the older protection does."""
-    at = f"/repos/{project}"
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What guards a branch on GitHub: the rules by their type, and what they and the older protection come to."""
+
+    kinds: Mapping[str, Any]
+    pulls: Mapping[str, Any]
+    checks: frozenset[str]
+    no_force: bool
+    is_protected: bool
+
+
+def github_rules(at: str, branch: str, ask: Ask) -> Rules:
+    """https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch needs no admin; the older protection does.
+
+    Several rulesets may have a rule of one type, and then the stricter one counts, switch by switch.
+    """
     rules = ask(Call("GET", f"{at}/rules/branches/{branch}", (("per_page", 100),)))
     old = ask(Call("GET", f"{at}/branches/{branch}/protection"))
     listed = rules.data if rules.is_good and isinstance(rules.data, list) else []
-    kinds = {one.get("type"): one.get("parameters") or {} for one in listed if isinstance(one, dict)}
+    kinds: dict[str, Any] = {}
+    checks: set[str] = set()
+    for one in listed:
+        if isinstance(one, dict):
+            parameters = one.get("parameters") or {}
+            checks |= _contexts(parameters)
+            kinds[str(one.get("type"))] = _both(kinds.get(str(one.get("type")), {}), parameters)
     found = _of_protection(old.data if old.is_good and isinstance(old.data, dict) else {})
-    pulls = {**found.get("pull_request", {}), **kinds.get("pull_request", {})}
-    checks = {
-        str(one.get("context"))
-        for source in (found, kinds)
-        for one in source.get("required_status_checks", {}).get("required_status_checks", ())
-    }
+    pulls = _both(found.get("pull_request", {}), kinds.get("pull_request", {}))
+    checks |= _contexts(found.get("required_status_checks", {}))
+    no_force = "non_fast_forward" in kinds or found.get("no_force") is True
+    return Rules(kinds, pulls, frozenset(checks), no_force, bool(found))
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, **{name: value or one.get(name, value) for name, value in other.items()}}
+
+
+def _contexts(parameters: Mapping[str, Any]) -> set[str]:
+    return {str(one.get("context")) for one in parameters.get("required_status_checks") or ()}
+
+
+def _github(project: str, branch: str, ask: Ask) -> Iterator[Setting]:
+    at = f"/repos/{project}"
+    rules = github_rules(at, branch, ask)
+    pulls, checks = rules.pulls, rules.checks
     place = "Settings, Rules, Rulesets: a ruleset for the default branch"
-    if not kinds and not found:
+    if not rules.kinds and not rules.is_protected:
         fix = f"{place} (a private repository on Free has none)"
         yield Setting("error", f"nothing guards {branch} on the host", fix)
         return
@@ -73,7 +104,7 @@ def _github(project: str, branch: str, ask: Ask) -> Iterator[Setting]:
         pulls.get("require_last_push_approval") is True, "whoever pushed last cannot approve",
         "whoever pushed last may approve", f"{place}: require approval of the most recent push", "warning",
     )  # fmt: skip
-    yield _held("non_fast_forward" in kinds or found.get("no_force") is True, "force pushes are blocked",
+    yield _held(rules.no_force, "force pushes are blocked",
                 "main can be rewritten", f"{place}: block force pushes")  # fmt: skip
     yield from _owner_errors(at, ask)
     yield from _actions(at, ask)
@@ -135,6 +166,12 @@ def _gitlab(project: str, branch: str, ask: Ask) -> Iterator[Setting]:
                 f"{place}: allowed to force push: off")  # fmt: skip
     yield _held(answer.data.get("code_owner_approval_required") is True, "code owners have to approve",
                 "code owners are not asked", f"{place}: code owner approval (Premium)", "warning")  # fmt: skip
+    about = ask(Call("GET", at))
+    if about.is_good and isinstance(about.data, dict):
+        # a red light is a failed job of the pipeline, and stops nothing by itself
+        fix = "Settings, Merge requests: pipelines must succeed"
+        yield _held(about.data.get("only_allow_merge_if_pipeline_succeeds") is True,
+                    "pipelines must succeed before a merge", f"a merge goes past {CONTEXT}", fix)  # fmt: skip
     said = ask(Call("GET", f"{at}/approvals"))
     if said.is_good and isinstance(said.data, dict):
         fix = "Settings, Merge requests: remove all approvals on push"

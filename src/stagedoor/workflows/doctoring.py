@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from stagedoor.core.views.plain import counted
 from stagedoor.effects.keyring import Keyring, variable
 from stagedoor.effects.notify import variables_in
 from stagedoor.errors import BadRepository, NotFound, RegistryError
+from stagedoor.forges.repairs import Repair
 from stagedoor.workflows.hooking import listed
 from stagedoor.workflows.planning import validate_all
 from stagedoor.workflows.reconciling import status
@@ -36,6 +37,33 @@ def examine(world: World) -> tuple[Diagnosis, ...]:
     for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications, _webhooks, _host):
         found += _looked(look, world)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """One setting of the host that was changed, or why it was not."""
+
+    what: str
+    refused: str = ""
+
+
+def repairs(world: World) -> tuple[Repair, ...]:
+    """What could be mended on the host of this registry, as things are now; nothing where there is none."""
+    return world.host.repairs() if world.host else ()
+
+
+def mend(world: World, wanted: Iterable[Repair]) -> tuple[Mended, ...]:
+    """Make the changes, one after the other. One that is refused keeps no other from being made."""
+    return tuple(_mended(world, one) for one in wanted)
+
+
+def _mended(world: World, one: Repair) -> Mended:
+    try:
+        if world.host is not None:
+            world.host.repair(one)
+    except RegistryError as error:
+        return Mended(one.what, error.what)
+    return Mended(one.what)
 
 
 def _looked(look: Callable[[World], Iterator[Diagnosis]], world: World) -> list[Diagnosis]:

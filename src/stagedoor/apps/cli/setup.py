@@ -10,8 +10,8 @@ import click
 from stagedoor.apps.cli.demo.command import demo  # noqa: F401
 from stagedoor.apps.cli.main import Door
 from stagedoor.apps.cli.output import echo_json, json_option
-from stagedoor.core.views.plain import visible
-from stagedoor.errors import ChecksFailed
+from stagedoor.core.views.plain import counted, visible
+from stagedoor.errors import BadInput, ChecksFailed, Denied
 
 
 @click.command()
@@ -76,14 +76,24 @@ def init(
 
 
 @click.command()
+@click.option("--fix", "fixes", is_flag=True, help="Tighten the host's settings, after showing what would change.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show what would change, and change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="With --fix: do not ask.")
 @json_option
 @click.pass_obj
-def doctor(door: Door, as_json: bool) -> None:
+def doctor(door: Door, fixes: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Look for what would get in the way, and say how to mend it.
 
     The clone, your identity, the files, the owners, the requests, the ledger and the notifications. Exit code 8 when
-    something is wrong.
+    something is wrong. With --fix what may be mended on the host is: branch rules, the required status, what workflows
+    may do. Nothing is ever loosened.
     """
+    if (dry_run or yes) and not fixes:
+        raise BadInput("--dry-run and --yes are for mending", fix="stagedoor doctor --fix --dry-run")
+    if fixes:
+        _mend(door, dry_run=dry_run, yes=yes, as_json=as_json)
+        if dry_run or as_json:
+            return
     from stagedoor.workflows.doctoring import examine
 
     found = examine(door.world)
@@ -99,3 +109,27 @@ def doctor(door: Door, as_json: bool) -> None:
                 click.echo(f"     fix:  {visible(one.fix)}")
     if any(one.grade == "error" for one in found):
         click.get_current_context().exit(ChecksFailed.exit_code)
+
+
+def _mend(door: Door, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Show what would change on the host, ask, and change it."""
+    from stagedoor.workflows.doctoring import mend, repairs
+
+    wanted = repairs(door.world)
+    for one in () if as_json else wanted:
+        click.echo(f"would set  {visible(one.what)}\n           {one.call.method} {visible(one.call.path)}")
+    if not dry_run and not yes and wanted:
+        click.confirm(f"Change {counted(len(wanted), 'setting')}?", abort=True, err=True)
+    made = () if dry_run else mend(door.world, wanted)
+    if as_json:
+        calls = [{"what": one.what, "method": one.call.method, "path": one.call.path, "body": one.call.body}
+                 for one in wanted]  # fmt: skip
+        echo_json({"wanted": calls, "done": made})
+    elif not wanted:
+        click.echo("There is nothing to mend on the host.")
+    for done in () if as_json else made:
+        click.echo(f"{'refused' if done.refused else 'set':<9}  {visible(done.what)}")
+        if done.refused:
+            click.echo(f"           {visible(done.refused)}")
+    if any(done.refused for done in made):
+        raise Denied("the host did not take every change", fix="use a token of an administrator, or see above")
