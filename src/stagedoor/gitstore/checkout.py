@@ -13,15 +13,20 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from stagedoor.errors import BadRepository
+from stagedoor.gitstore.paths import encode
 from stagedoor.gitstore.process import Answer, Git
+from stagedoor.gitstore.refs import is_oid
 from stagedoor.gitstore.values import Oid
 
 _PATIENCE = 1.0
+_MARK = "stagedoor"
+_GONE = "0"
 _CURE = "commit or stash them, then run the command again"
 
 
@@ -53,77 +58,191 @@ def _fact(line: str) -> tuple[str, str]:
 
 @contextmanager
 def following(
-    moves: Sequence[tuple[Checkout, Oid, Oid]], look: Callable[[], None], has_moved: Callable[[], bool]
+    moves: Sequence[tuple[Checkout, Oid, Oid]],
+    look: Callable[[], None],
+    has_moved: Callable[[], bool],
+    *,
+    holding: tuple[int, ...] = (),
 ) -> Iterator[None]:
     """Check every checkout, bring its files and index from old to new, and let the caller move the refs.
 
     `look` raises Raced when somebody else moved them: against a branch that has moved, every checkout seems dirty.
-    `has_moved` says whether the caller did, should it be interrupted.
+    `has_moved` says whether the caller did, should it be interrupted. `holding` is the caller's turn, if it has one.
     """
     with ExitStack() as held:
-        steps = [(held.enter_context(_Step.locked(checkout)), old, new) for checkout, old, new in moves]
+        steps = [held.enter_context(_Step.locked(*move, holding)) for move in moves]
         look()
-        for step, old, new in steps:
-            step.check(old, new)
-        done: list[tuple[_Step, Oid, Oid]] = []
+        for step in steps:
+            step.check()
+        done: list[_Step] = []
         try:
-            for step, old, new in steps:
-                step.bring(old, new)
-                done.append((step, old, new))
+            for step in steps:
+                done.append(step)
+                step.bring()
             yield
         except BaseException:
-            for step, old, new in [] if has_moved() else reversed(done):
-                step.bring(new, old)
+            for step in [] if has_moved() else reversed(done):
+                step.put_back()
             raise
 
 
-class _Step:
-    """One checkout, its index.lock held and a copy of its index to work on."""
+def mend(checkout: Checkout, tip: Callable[[str], Oid | None]) -> bool:
+    """Bring a checkout to where its branch is, if a process was killed that was moving it; whether one was.
 
-    def __init__(self, checkout: Checkout) -> None:
+    To be called by whoever has the turn: no living process has such a lock then.
+    """
+    lock = checkout.git_dir / "index.lock"
+    if (found := _marked(lock)) is None:
+        return False
+    old, new = found
+    step = _Step(checkout, old, new)
+    if tip(checkout.ref) != new:
+        step.put_back()
+    step.unlock()
+    return True
+
+
+def _marked(lock: Path) -> tuple[Oid, Oid] | None:
+    """The commits that one of our locks says its holder goes from and to; None where it is git's, or there is none."""
+    try:
+        word, *oids = lock.read_text("ascii", "replace").split()
+    except (OSError, ValueError):
+        return None
+    return (Oid(oids[0]), Oid(oids[1])) if word == _MARK and len(oids) == 2 and all(map(is_oid, oids)) else None
+
+
+class _Step:
+    """One checkout on its way between two commits, its index.lock held and a copy of its index to work on."""
+
+    def __init__(self, checkout: Checkout, old: Oid, new: Oid, holding: tuple[int, ...] = ()) -> None:
         self._checkout = checkout
+        self._old = old
+        self._new = new
+        self._is_torn = False
+        self._lock = checkout.git_dir / "index.lock"
         self._index = checkout.git_dir / "index"
         self._draft = checkout.git_dir / "index.stagedoor"
         self._git = Git(checkout.path)
+        self._git.holding = holding
         self._git.environment |= {"GIT_INDEX_FILE": str(self._draft)}
 
     @classmethod
     @contextmanager
-    def locked(cls, checkout: Checkout) -> Iterator[_Step]:
-        lock = checkout.git_dir / "index.lock"
-        _take(lock, checkout)
-        step = cls(checkout)
+    def locked(cls, checkout: Checkout, old: Oid, new: Oid, holding: tuple[int, ...]) -> Iterator[_Step]:
+        step = cls(checkout, old, new, holding)
+        step._take()
         try:
             step._copy()
             yield step
         finally:
-            step._draft.unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+            # what cannot be put back now, on a full disk, the lock names to whoever comes next
+            if not step._is_torn:
+                step.unlock()
+
+    def unlock(self) -> None:
+        """Away with the copy and with what a killed git left beside it, and others may come."""
+        self._draft.unlink(missing_ok=True)
+        self._draft.with_name(f"{self._draft.name}.lock").unlink(missing_ok=True)
+        self._lock.unlink(missing_ok=True)
+
+    def _take(self) -> None:
+        """Editors run `git status` all the time and hold the lock for a moment, so wait a little.
+
+        It is there with all it says or not at all, so that nobody takes it for git's.
+        """
+        draft = self._lock.with_name(f"{self._draft.name}.{token_hex(8)}")
+        give_up = time.monotonic() + _PATIENCE
+        try:
+            draft.write_text(f"{_MARK} {self._old} {self._new}\n")
+            while True:
+                try:
+                    os.link(draft, self._lock)
+                    return
+                except FileExistsError as error:
+                    if time.monotonic() > give_up:
+                        raise self._busy() from error
+                time.sleep(0.02)
+        except OSError as error:
+            raise BadRepository(
+                f"{self._checkout.path} cannot be written: {error.strerror}",
+                where=str(self._lock),
+                fix="see to the free space and to who may write there",
+            ) from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _busy(self) -> BadRepository:
+        return BadRepository(
+            f"another git process is at work in {self._checkout.path}",
+            where=str(self._lock),
+            fix="wait for it; if none is running, remove that file",
+        )
 
     def _copy(self) -> None:
         self._draft.unlink(missing_ok=True)
+        self._draft.with_name(f"{self._draft.name}.lock").unlink(missing_ok=True)
         if self._index.exists():
             shutil.copy2(self._index, self._draft)
 
-    def check(self, old: Oid, new: Oid) -> None:
+    def check(self) -> None:
         """Refresh, so that a file that was only touched counts as clean; then try, without doing it."""
         self._git.run("update-index", "-q", "--refresh", ok=(0, 1))
-        answer = self._git.run("read-tree", "-m", "-u", "-n", old, new, ok=())
+        answer = self._git.run("read-tree", "-m", "-u", "-n", self._old, self._new, ok=())
         if answer.code:
             raise self._in_the_way(answer)
 
-    def bring(self, old: Oid, new: Oid) -> None:
+    def bring(self) -> None:
+        """Files and index from old to new."""
         try:
             if not self._draft.exists():
                 self._copy()
-            self._git.run("read-tree", "-m", "-u", old, new)
+            self._git.run("read-tree", "-m", "-u", self._old, self._new, holds=True)
             self._draft.replace(self._index)
         except (BadRepository, OSError) as error:
             raise BadRepository(
-                f"{self._checkout.path} could not be brought to {new[:12]}: {error}",
+                f"{self._checkout.path} could not be brought to {self._new[:12]}: {error}",
                 where=str(self._checkout.path),
                 fix="look at it with git status; the branch itself has not moved",
             ) from error
+
+    def put_back(self) -> None:
+        """Files and index to old again, from wherever between old and new they are. What somebody edited stays."""
+        self._is_torn = True
+        changed = tuple(_changed(self._git, self._old, self._new))
+        mine = [one for one in changed if self._is_ours(one)]
+        self._copy()
+        lines = "".join(f"{one.mode} {one.old}\t{one.path}\0" for one in changed)
+        self._git.run("update-index", "-z", "--index-info", stdin=encode(lines))
+        back = "".join(f"{one.path}\0" for one in mine if one.was_there)
+        self._git.run("checkout-index", "-f", "-q", "-z", "--stdin", stdin=encode(back), holds=True)
+        for one in mine:
+            if not one.was_there:
+                self._remove(self._checkout.path / one.path)
+        self._git.run("update-index", "-q", "--refresh", ok=(0, 1))
+        if self._draft.exists():
+            self._draft.replace(self._index)
+        self._is_torn = False
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file, and the folders that it leaves empty."""
+        path.unlink(missing_ok=True)
+        for folder in path.relative_to(self._checkout.path).parents:
+            with suppress(OSError):
+                if folder != Path():
+                    (self._checkout.path / folder).rmdir()
+
+    def _is_ours(self, one: _Changed) -> bool:
+        """Whether a file is missing, as it was, as it was to be, or torn on the way there: not what somebody wrote."""
+        path = self._checkout.path / one.path
+        if not os.path.lexists(path):
+            return True
+        if path.is_symlink() or not path.is_file():
+            return False
+        raw = path.read_bytes()
+        same = self._git.run("hash-object", f"--path={one.path}", "--stdin", stdin=raw).text.strip()
+        return same in (one.old, one.new) or (
+            one.is_there and self._git.run("cat-file", "blob", one.new).out.startswith(raw)
+        )
 
     def _in_the_way(self, answer: Answer) -> BadRepository:
         untracked = re.search(r"untracked working tree file", answer.err, re.IGNORECASE)
@@ -135,18 +254,28 @@ class _Step:
         )
 
 
-def _take(lock: Path, checkout: Checkout) -> None:
-    """Editors run `git status` all the time and hold the lock for a moment, so wait a little."""
-    give_up = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            return
-        except FileExistsError as error:
-            if time.monotonic() > give_up:
-                raise BadRepository(
-                    f"another git process is at work in {checkout.path}",
-                    where=str(lock),
-                    fix="wait for it; if none is running, remove that file",
-                ) from error
-        time.sleep(0.02)
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """A path that differs between two commits: how it was, and what it was to be."""
+
+    mode: str
+    old: str
+    new: str
+    path: str
+
+    @property
+    def was_there(self) -> bool:
+        return self.mode != _GONE
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.new.strip("0"))
+
+
+def _changed(git: Git, old: Oid, new: Oid) -> Iterator[_Changed]:
+    """As in https://git-scm.com/docs/git-diff-tree#_raw_output_format; submodules stay where they are."""
+    fields = git.run("diff-tree", "-r", "-z", "--no-renames", old, new).text.split("\0")
+    for facts, path in zip(fields[0::2], fields[1::2], strict=False):
+        before, after, old_oid, new_oid, _ = facts.removeprefix(":").split(" ")
+        if "160000" not in (before, after):
+            yield _Changed(before if old_oid.strip("0") else _GONE, old_oid, new_oid, path)

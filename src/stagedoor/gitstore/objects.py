@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Final, Protocol
@@ -233,7 +233,9 @@ class InProcess:
             )
             # one write in four looks; which one, its own name says
             if int(made.stem[-1], 16) % 4 == 0:
-                gather(folder, durable=self._durable)
+                # what was written is there, whether there is room to put packs together or not
+                with suppress(OSError):
+                    gather(folder, durable=self._durable)
         except OSError as error:
             raise BadRepository(
                 f"objects cannot be written: {error.strerror}",

@@ -90,6 +90,8 @@ class Git:
         self.durably: tuple[str, ...] = _DURABLE
         # done before a process is started: it has to find what we wrote
         self.before: Callable[[], None] = _nothing
+        # the turn, which lasts until those are done that write for its holder, should that be killed
+        self.holding: tuple[int, ...] = ()
         self._where = () if git_dir is None else (f"--git-dir={git_dir}",)
 
     def command(self, *args: str) -> list[str]:
@@ -101,8 +103,12 @@ class Git:
         stdin: bytes = b"",
         ok: Collection[int] = (0,),
         env: Mapping[str, str] | None = None,
+        holds: bool = False,
     ) -> Answer:
-        """Run to the end. A status outside `ok` is a BadRepository that quotes git."""
+        """Run to the end. A status outside `ok` is a BadRepository that quotes git.
+
+        With `holds` it has a part in the turn: nobody else gets it before this one is done.
+        """
         self.before()
         done = subprocess.run(
             self.command(*args),
@@ -111,6 +117,7 @@ class Git:
             capture_output=True,
             check=False,
             input=stdin,
+            pass_fds=self.holding if holds else (),
         )
         answer = Answer(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
         if ok and answer.code not in ok:
@@ -123,12 +130,13 @@ class Git:
         stdin: bytes = b"",
         ok: Collection[int] = (0,),
         env: Mapping[str, str] | None = None,
+        holds: bool = False,
     ) -> Answer:
         """Run a command that stores something, and have it on the disk before it returns.
 
         Git by itself leaves loose objects and refs to the operating system; a `core.fsync` somebody set is kept.
         """
-        return self.run(*self.durably, *args, stdin=stdin, ok=ok, env=env)
+        return self.run(*self.durably, *args, stdin=stdin, ok=ok, env=env, holds=holds)
 
     def start(self, *args: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
         """Start a process to talk with; whoever starts it ends it."""

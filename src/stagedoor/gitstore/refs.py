@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -21,6 +22,7 @@ _HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BAD_REF = re.compile(r"[\0-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.(/|$)|/$")
 _SYMREF_DEPTH = 5
 _TRIES = 500
+_BLINK = 0.5
 
 
 def is_oid(text: str) -> bool:
@@ -122,19 +124,86 @@ class Refs:
 
     def move(self, updates: Sequence[RefUpdate], reason: str, who: tuple[str, str]) -> None:
         """All of `updates` or none. Raced when a ref is not what was expected."""
-        if self._fast is not None and len(updates) == 1 and self._fast.move(updates[0], reason, who):
+        since = time.time()
+        if self._fast is not None and len(updates) == 1:
+            [one] = updates
+            is_locked = self._lock(one).exists()
+            if self._fast.move(one, reason, who):
+                return
+            if one.new != one.old and self.value(one.ref) == one.new:
+                # moved, and then something failed that comes after: to try again would be to do it twice
+                self._confirm(one)
+                return
+            if not is_locked:
+                self._unlock(self._lock(one), one, since)
+        answer = self._transaction(updates, reason, who)
+        # a git that was killed has moved all, some or none of them
+        if answer.code < 0 and self.settle(updates, since):
             return
+        if answer.code:
+            raise self._refused(updates, answer)
+
+    def _transaction(self, updates: Sequence[RefUpdate], reason: str, who: tuple[str, str]) -> Answer:
         script = b"".join([b"start\0", *map(self._line, updates), b"prepare\0", b"commit\0"])
         person = {"GIT_COMMITTER_NAME": who[0], "GIT_COMMITTER_EMAIL": who[1]}
-        answer = self._git.write(
+        return self._git.write(
             *("-c", "core.filesRefLockTimeout=3000", "-c", "core.packedRefsTimeout=5000"),
             *("update-ref", "-m", " ".join(reason.split()), "--stdin", "-z"),
             stdin=script,
             ok=(),
             env=person,
+            holds=True,
         )
-        if answer.code:
-            raise self._refused(updates, answer)
+
+    def _confirm(self, update: RefUpdate) -> None:
+        """Have the disk say that it has a ref."""
+        path = self._dir / update.ref
+        try:
+            for one in (path, path.parent):
+                handle = os.open(one, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        except OSError as error:
+            raise BadRepository(
+                f"{update.ref} is at {update.new}, and the disk does not confirm it: {error.strerror}",
+                where=str(path),
+                fix="look at the disk, and then at what is there, before you do it again",
+            ) from error
+
+    def settle(self, updates: Sequence[RefUpdate], since: float) -> bool:
+        """After whoever moved these refs was killed: away with its locks, and where some were moved, move the others.
+
+        Git moves several refs one by one after it has locked them all. Whether all are where they were to be.
+        """
+        if not self._are_files:
+            return self.are_at_new(updates)
+        for update in updates:
+            self._unlock(self._lock(update), update, since)
+        self._unlock((self._git.git_dir or self._dir) / "HEAD.lock", None, since)
+        moved = [one for one in updates if one.new != one.old and self.value(one.ref) == one.new]
+        rest = [one for one in updates if one not in moved and self.value(one.ref) == one.old]
+        if moved and rest:
+            self._transaction(rest, "stagedoor: what a killed process left", ("stagedoor", "stagedoor@localhost"))
+        return bool(moved) and self.are_at_new(updates)
+
+    def _lock(self, update: RefUpdate) -> Path:
+        return self._dir / f"{update.ref}.lock"
+
+    def _unlock(self, lock: Path, update: RefUpdate | None, since: float) -> None:
+        """Take a lock away that a killed process has left. One that is somebody else's says another commit."""
+        held = _held(lock)
+        # file systems are coarser than the clock
+        if held is None or held[0].st_mtime < since - 2 or held[1] not in ("", (update.new or "") if update else ""):
+            return
+        if not held[1]:
+            # empty for the blink of an eye, in anybody's hands
+            time.sleep(_BLINK)
+            again = _held(lock)
+            if again is None or again[1] or again[0].st_ino != held[0].st_ino:
+                return
+        lock.unlink(missing_ok=True)
 
     def expect(self, updates: Sequence[RefUpdate]) -> None:
         """Raced when a ref is not what an update expects. Git looks again, under its lock; this is only sooner."""
@@ -172,6 +241,14 @@ class Refs:
                 fix="wait for it; if none is running, remove that file",
             )
         return self._git.failure(("update-ref",), answer)
+
+
+def _held(lock: Path) -> tuple[os.stat_result, str] | None:
+    """A lock's file and what it says; None where there is none."""
+    try:
+        return lock.stat(), lock.read_text("ascii", "replace").strip()
+    except OSError:
+        return None
 
 
 def create_numbered(

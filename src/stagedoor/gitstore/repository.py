@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +26,7 @@ from stagedoor.gitstore.refs import OneRef, Refs, can_be_said, create_numbered, 
 from stagedoor.gitstore.remotes import Login, Remote
 from stagedoor.gitstore.smallpacks import Kind
 from stagedoor.gitstore.trees import Trees
+from stagedoor.gitstore.turns import Turn
 from stagedoor.gitstore.values import (
     CommitInfo,
     Entry,
@@ -59,7 +58,9 @@ class Repository:
         self._store = open_store(self._git, place.common_dir, self._config)
         self._git.before = self._store.flush
         self._trees = Trees(self._store)
-        self._has_turn = False
+        self._turn: Turn | None = None
+        # what this one found half done and brought to an end
+        self.mended: list[str] = []
         self._upstream: Upstream | None = None
         self._refs = Refs(
             self._git,
@@ -405,11 +406,23 @@ class Repository:
 
     def _publish(self, updates: Sequence[RefUpdate], reason: str, *, there: bool = True) -> None:
         self._store.flush()
-        with self._following(updates):
+        with self._noted(updates), self._following(updates):
             if self._upstream is not None and there:
                 # there first: what the remote refuses has never been here, and nobody has read it
                 self._upstream.push(updates)
             self._refs.move(updates, reason, self.identity() or ("stagedoor", "stagedoor@localhost"))
+
+    @contextmanager
+    def _noted(self, updates: Sequence[RefUpdate]) -> Iterator[None]:
+        """Within: whoever comes after us, should we be killed, knows what we were at."""
+        if self._turn is None:
+            yield
+            return
+        self._turn.note(updates)
+        try:
+            yield
+        finally:
+            self._turn.clear()
 
     # Following a remote
 
@@ -463,17 +476,42 @@ class Repository:
         Held around reading the tip, deciding and publishing, it saves the retries; publish takes it by itself
         otherwise. It protects nothing: that is for compare-and-swap, which also holds against `git push`.
         """
-        if self._has_turn or (lock := self._queue_lock()) is None:
+        if self._turn is not None or (turn := self._wait()) is None:
             yield
             return
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._has_turn = True
+            self._turn, self._git.holding = turn, (turn.handle,)
+            if left := turn.left:
+                self._mend(left, turn)
             with self._store.gathering():
                 yield
         finally:
-            self._has_turn = False
-            os.close(lock)
+            self._turn, self._git.holding = None, ()
+            turn.end()
+
+    def _wait(self) -> Turn | None:
+        try:
+            return Turn.wait(self.state_dir() / "queue.lock")
+        except OSError:  # a disk that is full or cannot be written; who writes will be told by what
+            return None
+
+    def _mend(self, left: Sequence[RefUpdate], turn: Turn) -> None:
+        """Bring to an end, or back, what a process was about to publish when it was killed."""
+        names = ", ".join(one.ref for one in left)
+        is_done = self._refs.settle(left, turn.since)
+        self.mended.append(f"{names}: {'moved' if is_done else 'not moved'} by a process that was killed")
+        self._mend_checkouts()
+        turn.clear()
+
+    def _mend_checkouts(self) -> None:
+        if self.is_bare and not (self.common_dir / "worktrees").is_dir():
+            return
+        for place in checkout.checkouts(self._git):
+            self._mend_checkout(place)
+
+    def _mend_checkout(self, place: checkout.Checkout) -> None:
+        if checkout.mend(place, self.tip):
+            self.mended.append(f"{place.path}: its files are as {place.ref} has them again")
 
     def in_turn(self, act: Callable[[], T], what: str, sleep: Callable[[float], None] = time.sleep) -> T:
         """What `act` gives: it reads the newest state, decides and publishes, again when it was `Raced`.
@@ -488,12 +526,6 @@ class Repository:
                 sleep(random.uniform(0, min(0.25, 0.002 * 2 ** min(attempt, 8))))  # noqa: S311
         raise Unavailable(f"{what} is being written by many at once", fix="try again")
 
-    def _queue_lock(self) -> int | None:
-        try:
-            return os.open(self.state_dir() / "queue.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except PermissionError:  # a repository shared by several users: go without, nothing is lost by it
-            return None
-
     @contextmanager
     def _following(self, updates: Sequence[RefUpdate]) -> Iterator[None]:
         branches = {u.ref: u for u in updates if u.ref.startswith("refs/heads/") and u.new != u.old}
@@ -504,11 +536,14 @@ class Repository:
         moves = []
         for place in checkout.checkouts(self._git):
             if update := branches.get(place.ref):
+                if self._turn is not None:
+                    self._mend_checkout(place)
                 if update.new is None:
                     raise BadInput(f"{place.ref} is checked out and cannot be deleted", where=str(place.path))
                 moves.append((place, update.old or self._trees.empty, update.new))
         look, has_moved = partial(self._refs.expect, updates), partial(self._refs.are_at_new, updates)
-        with checkout.following(moves, look, has_moved):
+        holding = self._git.holding
+        with checkout.following(moves, look, has_moved, holding=holding):
             yield
 
     def create_numbered(self, make: Callable[[int], Sequence[RefUpdate]], prefix: str) -> int:

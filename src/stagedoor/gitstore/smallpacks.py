@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import struct
 import zlib
 from collections import defaultdict
@@ -33,6 +34,10 @@ _SAMPLES: Final = 32
 
 # seconds between the moment when others list the packs, and the moment when they have opened them
 _GRACE = 2.0
+
+# seconds after which nobody can be at a draft any more
+_HOUR: Final = 3600.0
+_RETIRED: Final = re.compile(r"([0-9]{1,12}\.[0-9]{3}) (pack-[0-9a-f]{40})")
 
 _HEAD: Final = 12
 _HASH: Final = 20
@@ -65,7 +70,7 @@ def write_pack(folder: Path, objects: Iterable[Packed], *, durable: bool) -> Pat
     checksum = _sha1(body)
     path = folder / f"pack-{checksum.hex()}.pack"
     index = path.with_suffix(".idx")
-    # what a process that was killed leaves behind, `git gc` sweeps
+    # what a process that was killed leaves behind, `sweep` removes
     drafts = [folder / f"tmp_{token_hex(8)}.{suffix}" for suffix in ("pack", "idx")]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -89,6 +94,7 @@ def gather(folder: Path, *, durable: bool) -> None:
     objects stand elsewhere now stay for a moment, for whoever has just looked which packs there are. Raises `OSError`.
     """
     retired = _swept(folder)
+    sweep(folder)
     for same in _by_size(folder, retired).values():
         paths = [path for path in same if _may_fit(path)] if len(same) >= _TOGETHER else []
         if len(paths) < _TOGETHER:
@@ -114,22 +120,60 @@ def _swept(folder: Path) -> frozenset[str]:
     """The packs that are still there though nobody needs them; those that were it long enough are removed."""
     path, now = _list_of_retired(folder), time()
     try:
-        text = path.read_text()
+        text = path.read_text("ascii", "replace")
     except FileNotFoundError:
         return frozenset()
-    lines = [line.split(" ") for line in text.splitlines()]
-    left = {stem: float(at) for at, stem in lines if 0 <= now - float(at) < _GRACE}
-    gone = [stem for _, stem in lines if stem not in left]
+    # a line may be torn where the disk was full
+    lines = [(float(found[1]), found[2]) for line in text.splitlines() if (found := _RETIRED.fullmatch(line))]
+    left = {stem: at for at, stem in lines if 0 <= now - at < _GRACE}
+    gone = {stem: at for at, stem in lines if stem not in left}
     if gone:
-        for stem in gone:
-            # the index first: who finds no index does not look for the pack
-            for suffix in (".idx", ".pack"):
-                (folder / f"{stem}{suffix}").unlink(missing_ok=True)
+        for stem, at in gone.items():
+            _remove(folder, stem, at)
         # a line that is lost with this costs a pack that is put together once more
         draft = path.with_name(f"tmp_{token_hex(8)}")
         draft.write_text("".join(f"{at:.3f} {stem}\n" for stem, at in left.items()))
         draft.replace(path)
     return frozenset(left)
+
+
+def _remove(folder: Path, stem: str, at: float) -> None:
+    """Remove a pack that was retired then, unless it was written again since: that one may be needed."""
+    pack, index = (folder / f"{stem}{suffix}" for suffix in (".pack", ".idx"))
+    with suppress(FileNotFoundError):
+        if pack.stat().st_mtime > at:
+            return
+    # the index first: who finds no index does not look for the pack
+    index.unlink(missing_ok=True)
+    pack.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path, older_than: float) -> Iterator[Path]:
+    """What a process that was killed left around the packs: drafts, and packs that never got their index.
+
+    Git removes the drafts of packs after two weeks, and none of the others.
+    """
+    names: dict[str, set[str]] = defaultdict(set)
+    for entry in os.scandir(folder):
+        stem, _, suffix = entry.name.partition(".")
+        names[stem].add(suffix)
+    found = [folder / f"{stem}.pack" for stem, suffixes in names.items() if suffixes == {"pack"}]
+    found += [folder / f"{stem}.idx" for stem, suffixes in names.items() if suffixes == {"idx"}]
+    found += [folder / f"{stem}.{suffix}" for stem in names if stem.startswith("tmp_") for suffix in names[stem]]
+    found += _list_of_retired(folder).parent.glob("tmp_*")
+    now = time()
+    for path in sorted(set(found)):
+        with suppress(OSError):
+            if now - path.stat().st_mtime > older_than:
+                yield path
+
+
+def sweep(folder: Path, older_than: float = _HOUR) -> tuple[Path, ...]:
+    """Remove them where they are so old that nobody can still be at them; what was removed."""
+    found = tuple(leftovers(folder, older_than))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
 
 
 def _by_size(folder: Path, retired: frozenset[str]) -> dict[int, list[Path]]:
