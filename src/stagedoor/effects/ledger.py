@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -40,6 +44,8 @@ class Lease(_Record):
 
     holder: str
     until: Time
+    # the clone where the holder has a lock that ends with its process; nothing where it could not be had
+    clone: str = ""
 
 
 class Delivery(_Record):
@@ -121,6 +127,29 @@ def delivery_path(key: str) -> str:
     return f"deliveries/{digest[:2]}/{digest[2:40]}.json"
 
 
+class Alone:
+    """A lock on this clone that ends with the process, and the clone's own name. It is let go with the object."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.clone = os.pread(handle, 32, 0).decode("ascii", "replace")
+        if len(self.clone) != 32:
+            self.clone = token_hex(16)
+            os.pwrite(handle, self.clone.encode(), 0)
+
+    def __del__(self) -> None:
+        os.close(self._handle)
+
+    @classmethod
+    def here(cls, folder: Path) -> Alone | None:
+        """The lock, or None where another process has it, or where the folder cannot be written."""
+        try:
+            return cls(os.open(folder / "reconcile.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError:
+            return None
+
+
 class Ledger:
     """One writer's view of the ledger: writes are gathered, then published as one commit by compare-and-swap.
 
@@ -133,6 +162,7 @@ class Ledger:
         self._holder = holder
         self._tip = repository.tip(REF)
         self._pending: dict[str, bytes | None] = {}
+        self._alone: Alone | None = None
 
     # --- reading ---
 
@@ -243,19 +273,30 @@ class Ledger:
         self.put(_attestation_path(commit), attestation)
 
     def take_lease(self, until: datetime, now: datetime) -> None:
-        """Be the one who reconciles. `Unavailable` while somebody else is."""
+        """Be the one who reconciles. `Unavailable` while somebody else is.
+
+        Whoever had the lease in this clone and has its lock no more was killed: nobody needs to wait for its end.
+        """
         lease = self.lease()
-        if lease is not None and lease.holder != self._holder and lease.until > now:
+        if self._alone is None:
+            self._alone = Alone.here(self._git.state_dir())
+        is_dead = lease is not None and bool(lease.clone) and lease.clone == self._clone
+        if lease is not None and lease.holder != self._holder and lease.until > now and not is_dead:
+            self._alone = None
             raise Unavailable(
                 f"{lease.holder} is reconciling until {lease.until:%H:%M:%S} UTC",
                 fix="wait, then run it again if need be",
             )
-        self.put("lease.json", Lease(holder=self._holder, until=until))
+        self.keep_lease(until)
         self.flush("take the lease")
+
+    @property
+    def _clone(self) -> str:
+        return self._alone.clone if self._alone else ""
 
     def keep_lease(self, until: datetime) -> None:
         """Gather that the work goes on."""
-        self.put("lease.json", Lease(holder=self._holder, until=until))
+        self.put("lease.json", Lease(holder=self._holder, until=until, clone=self._clone))
 
     def give_lease_back(self) -> None:
         """Gather the end of the lease."""
@@ -265,6 +306,8 @@ class Ledger:
         """Publish what was gathered. `Unavailable` when another reconciler took over."""
         if self._pending:
             self._tip = self._git.in_turn(lambda: self._publish(subject), "the ledger")
+            if self._pending.get("lease.json", b"") is None:
+                self._alone = None
             self._pending.clear()
 
     def _publish(self, subject: str) -> Oid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,11 @@ from stagedoor.gitstore.packs import pack
 from stagedoor.gitstore.process import Git, require_git
 from stagedoor.gitstore.refs import OneRef, Refs, can_be_said, create_numbered, is_oid
 from stagedoor.gitstore.remotes import Login, Remote
-from stagedoor.gitstore.smallpacks import Kind
+from stagedoor.gitstore.smallpacks import Kind, sweep
 from stagedoor.gitstore.trees import Trees
 from stagedoor.gitstore.turns import Turn
 from stagedoor.gitstore.values import (
+    Aftermath,
     CommitInfo,
     Entry,
     FileChange,
@@ -44,6 +45,8 @@ from stagedoor.gitstore.values import (
 T = TypeVar("T")
 _TRIES = 500
 _NEAR = 50
+# seconds
+_LOCKED = 60
 
 
 class Repository:
@@ -423,6 +426,31 @@ class Repository:
             yield
         finally:
             self._turn.clear()
+
+    # After a crash
+
+    def mend(self) -> Aftermath:
+        """Bring to an end what killed processes left, and name the locks that may be left, or somebody's.
+
+        Every write does the same for what it meets; this looks at everything.
+        """
+        with self.turn():
+            if self._turn is not None:
+                self._mend_checkouts()
+        mended, self.mended = tuple(self.mended), []
+        swept: tuple[Path, ...] = ()
+        with suppress(OSError):
+            swept = sweep(self.common_dir / "objects" / "pack")
+        return Aftermath(mended, swept, tuple(self._old_locks()))
+
+    def _old_locks(self) -> Iterator[Path]:
+        """Locks of git's that have been there for longer than git holds one."""
+        folders = {self.git_dir, self.common_dir, *(place.git_dir for place in checkout.checkouts(self._git))}
+        found = {path for folder in folders for path in folder.glob("*.lock")}
+        for path in sorted(found | set((self.common_dir / "refs").rglob("*.lock"))):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _LOCKED:
+                    yield path
 
     # Following a remote
 

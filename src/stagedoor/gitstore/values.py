@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 Oid = str
 """A full object id in hex: 40 digits, or 64 in a SHA-256 repository."""
@@ -31,6 +32,15 @@ class TooBig(Exception):
         self.oid = oid
         self.size = size
         self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What killed processes had left: what was brought to an end, files that were removed, and locks that remain."""
+
+    mended: tuple[str, ...]
+    swept: tuple[Path, ...]
+    locks: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,10 @@ class Diagnosis:
 
 
 def examine(world: World) -> tuple[Diagnosis, ...]:
-    """Look at the clone, the identity, the files, the owners, the requests, the ledger, and who is told or called."""
+    """Look at the clone, what killed processes left, the files, the owners, the ledger, and who is told or called."""
     found: list[Diagnosis] = []
-    for look in (_clone, _identity, _files, _owners, _requests, _ledger, _notifications, _webhooks, _host):
+    looks = (_clone, _aftermath, _identity, _files, _owners, _requests, _ledger, _notifications, _webhooks, _host)
+    for look in looks:
         found += _looked(look, world)
     return tuple(found)
 
@@ -80,6 +81,20 @@ def _clone(world: World) -> Iterator[Diagnosis]:
     yield Diagnosis("ok", f"{kind}, {repository.object_format}, branch {repository.branch}{place}")
     repository.require_history()
     yield Diagnosis("ok", "the whole history is here")
+
+
+def _aftermath(world: World) -> Iterator[Diagnosis]:
+    """What killed processes left. What is surely theirs is mended; a lock of git's may be somebody's who is at work."""
+    found = world.repository.mend()
+    for what in found.mended:
+        yield Diagnosis("warning", f"mended: {what}")
+    if found.swept:
+        yield Diagnosis("ok", f"removed {counted(len(found.swept), 'file')} that killed processes had left")
+    for path in found.locks:
+        what = f"{path} is locked, by a git process that is at work or was killed"
+        yield Diagnosis("error", what, "if no git is running here, remove that file")
+    if not (found.mended or found.locks):
+        yield Diagnosis("ok", "no process left anything half done")
 
 
 def _identity(world: World) -> Iterator[Diagnosis]:
