@@ -13,16 +13,14 @@ from tests.endurance.conftest import SEED
 from doors import Workflows
 from judging import git, is_as_said, is_recorded, is_sound, numbers_are_unique, unreviewed
 from linear import Logged, linearize, read_log
-from oracle import BUSY, Call, State
+from oracle import BUSY, DENIED, MISSING, STATE, TAKEN, Call, State
 from served import PEOPLE, Served
 from stagedoor.workflows.initialise import initialise
 from stagedoor.workflows.reconciling import reconcile
 from town import ANN, BOB, CAROL, CODEOWNERS, DAVE, Town
 from writer import Plan, started
 
-EXPLAINED = {
-    "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED", "INVALID_STATE", "RESOURCE_CONFLICT", BUSY,
-}  # fmt: skip
+EXPLAINED = {MISSING, TAKEN, DENIED, STATE, BUSY, "RESOURCE_CONFLICT"}
 
 
 def pairs(models: int, prefix: str = "m") -> tuple[tuple[str, str], ...]:

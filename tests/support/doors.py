@@ -1,4 +1,4 @@
-"""The doors of a registry, each asked the same calls in its own words: workflows, command line, REST, MLflow's plugin."""
+"""The doors of a registry, asked the same calls in their own words: workflows, command line, REST, MLflow's plugin."""
 
 from __future__ import annotations
 
@@ -135,6 +135,7 @@ class CommandLine:
 
 
 def _command(call: Call) -> tuple[str, ...]:
+    said: tuple[str, ...]
     match call.op:
         case "register":
             said = ("register", call.name, "--source", call.text)

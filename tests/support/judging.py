@@ -1,4 +1,4 @@
-"""What must hold of a registry at any time, and above all at the end: git, the files, the ledger and the index agree."""
+"""What must hold of a registry at the end, whatever was done to it: git, the files and the ledger agree."""
 
 from __future__ import annotations
 

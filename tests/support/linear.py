@@ -52,10 +52,10 @@ def read_log(paths: Iterable[Path]) -> list[Logged]:
 
 
 def linearize(logged: Sequence[Logged], start: State = ()) -> Order:
-    """One order of calls that each could have been answered so, where none moves across another that ended before it began.
+    """An order in which each call could have been answered so, and comes after those that ended before it began.
 
-    A look or a refusal that fits now is taken at once: it changes nothing, so it stands in nobody's way. Only the others
-    are tried in turns, and no state is looked at twice with the same calls left.
+    A look or a refusal that fits now is taken at once: it changes nothing, so it stands in nobody's way. Only the
+    others are tried in turns, and no state is looked at twice with the same calls left.
     """
     calls = sorted(logged, key=lambda one: one.begin)
     left = frozenset(range(len(calls)))

@@ -1,4 +1,4 @@
-"""What a registry has to answer, said once more and as simply as it goes: the model that endurance tests compare with."""
+"""What a registry has to answer, as simply as it can be said: the model that endurance tests compare with."""
 
 from __future__ import annotations
 
