@@ -27,7 +27,7 @@ from typing import Any
 
 import httpx
 from read_index import commit_one, fill_git, mlflow_store, models
-from rest import ANN, API, free_port, served, wait_until_reconciled
+from rest import ANN, API, free_port, served
 
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.gitstore import Repository
@@ -193,7 +193,7 @@ def measure(folder: Path, names: list[str], rounds: int, only: str) -> bool:
     with Repository.open(place) as repository:
         token = tokens_of(repository).create(ANN).secret
     python, one, other = sys.executable, free_port(), free_port()
-    ours = [python, "-m", "stagedoor.apps.cli.main", "-C", str(place), "server", "--port", str(one)]
+    ours = [python, "-m", "stagedoor.apps.cli.main", "-C", str(place), "server", "--port", str(one), "--no-reconcile"]
     store = f"sqlite:///{folder / 'mlflow.db'}"
     theirs = [python, "-m", "mlflow", "server", "--backend-store-uri", store, "--port", str(other)]
     os.environ["MLFLOW_TRACKING_URI"] = ""
@@ -202,7 +202,6 @@ def measure(folder: Path, names: list[str], rounds: int, only: str) -> bool:
             held.enter_context(served(ours, f"http://127.0.0.1:{one}", {"Authorization": f"Bearer {token}"})),
             held.enter_context(served(theirs, f"http://127.0.0.1:{other}", {})),
         )
-        wait_until_reconciled(sides[0])
         for client in sides * 50:
             # every worker of either side has started, and read what it keeps
             client.get(f"{API}/registered-models/search", params={"max_results": 5})

@@ -20,10 +20,10 @@ from stagedoor.core.layout import evidence_path
 from stagedoor.core.reading import edited
 from stagedoor.core.spec import Evidence
 from stagedoor.effects.ledger import REF
-from stagedoor.errors import BadRepository, Unavailable
+from stagedoor.errors import BadRepository, Denied, NotFound, Unavailable
 from stagedoor.gitstore import RefUpdate
 from stagedoor.workflows import comments, following, registering, reviewing
-from stagedoor.workflows.reconciling import Options, open_ledger, reconcile, status
+from stagedoor.workflows.reconciling import Options, open_ledger, reconcile, redeliver, status
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.writing import Lane
 from town import ANN, BOB, CAROL, DAVE, Town
@@ -230,6 +230,27 @@ def test_what_always_fails_is_parked_and_shown_and_can_be_redelivered(
     report = reconcile(town.as_(CAROL), Options(redeliver=True))
     assert report.delivered == len(waiting) == len(box.mails)
     assert status(town.as_(CAROL)).waiting == ()
+
+
+def test_one_delivery_that_waits_is_tried_again_by_an_owner_of_the_policy(
+    configured: Callable[[str], Town], postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    town = with_mail(configured, port, "  attempts: 2\n")
+    box.refuse = True
+    town.register("fraud")
+    following.follow(town.as_(BOB), "fraud")
+    town.register("fraud")
+    reconcile(town.as_(CAROL))
+    waiting = status(town.as_(CAROL)).waiting
+    assert len(waiting) > 1
+    with pytest.raises(Denied):
+        redeliver(town.as_(ANN), waiting[0].key)
+    box.refuse = False
+    assert redeliver(town.as_(CAROL), waiting[0].key).state == "delivered"
+    assert len(box.mails) == 1
+    with pytest.raises(NotFound):
+        redeliver(town.as_(CAROL), waiting[0].key)
 
 
 def test_a_secret_in_a_url_comes_from_the_environment_and_is_never_shown(configured: Callable[[str], Town]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal
@@ -91,8 +91,15 @@ class EmbeddedForge:
         """The newest step's commit of every request: what a reconciler remembers having seen."""
         return {number: str(oid) for number, oid in self._metas()}
 
-    def _metas(self) -> Iterator[tuple[int, Oid]]:
-        for ref, oid in self._git.refs(self._prefix).items():
+    def tips_among(self, refs: Mapping[str, Oid]) -> dict[int, str]:
+        """As `tips`, of refs that somebody has listed already."""
+        return {number: str(oid) for number, oid in self._metas(refs)}
+
+    def _metas(self, refs: Mapping[str, Oid] | None = None) -> Iterator[tuple[int, Oid]]:
+        listed = self._git.refs(self._prefix) if refs is None else refs
+        for ref, oid in listed.items():
+            if not ref.startswith(self._prefix):
+                continue
             number, _, what = ref.removeprefix(self._prefix).partition("/")
             if what == "meta" and number.isascii() and number.isdigit():
                 yield int(number), oid

@@ -305,6 +305,13 @@ class Index(Kept):
     # --- itself
 
     @mended
+    def model_count(self) -> int:
+        """How many models there are that read."""
+        sql = "SELECT count(*) - count(fault) FROM models WHERE born <= ? AND died > ?"
+        [(count,)] = self._rows(Sql(sql, (self.state.seq, self.state.seq)))
+        return int(count)
+
+    @mended
     def status(self) -> Status:
         """What the index holds, and where."""
         seq = (self.state.seq, self.state.seq)

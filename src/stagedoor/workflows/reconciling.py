@@ -26,12 +26,13 @@ from stagedoor.core.requests import Request
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
 from stagedoor.effects.ledger import Attestation, Cursor, Delivery, Ledger, Status
-from stagedoor.errors import BadRepository, BadSpec, NotFound, RegistryError
+from stagedoor.errors import BadRepository, BadSpec, Denied, NotFound, RegistryError
 from stagedoor.workflows import comments, faults
 from stagedoor.workflows.history import Landed, landings
 from stagedoor.workflows.manifests import Written, deploy
 from stagedoor.workflows.merges import changes_between, webhooks_asked
 from stagedoor.workflows.permissions import are_granted_by
+from stagedoor.workflows.rights import is_admin
 from stagedoor.workflows.signing import signed_by
 from stagedoor.workflows.snapshots import Snapshot, root_of
 from stagedoor.workflows.telling import LEASE, Teller
@@ -105,6 +106,23 @@ def reconcile(world: World, options: Options = Options()) -> Report:
         run.ledger.give_lease_back()
         run.ledger.flush("give the lease back")
     return run.report()
+
+
+def redeliver(world: World, key: str, *, allow_private: bool = False) -> Delivery:
+    """Try one delivery again now that failed or was given up: a mail, a message, a call. For owners of the policy."""
+    if not is_admin(world.snapshot(), world.actor.email):
+        raise Denied(f"{world.actor.email} does not own the policy", fix="ask one of its owners: stagedoor owners list")
+    ledger = open_ledger(world)
+    known = ledger.delivery(key)
+    if known is None or known.state not in ("retrying", "parked"):
+        raise NotFound("there is no such delivery that waits", fix="stagedoor reconcile --status lists those that do")
+    ledger.take_lease(world.now() + LEASE, world.now())
+    try:
+        Teller(world, ledger, world.snapshot(), dry_run=False, allow_private=allow_private).again(known)
+    finally:
+        ledger.give_lease_back()
+        ledger.flush("give the lease back")
+    return ledger.delivery(key) or known
 
 
 class _Run:

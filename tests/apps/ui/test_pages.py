@@ -246,3 +246,54 @@ def test_an_unchanged_page_is_not_sent_twice(served: Served, visit: Visit, name:
 def test_the_calls_of_the_api_are_where_they_were(served: Served) -> None:
     assert served.ok("GET", "mlflow/registered-models/list")
     served.refused(404, "ENDPOINT_NOT_FOUND", "GET", "mlflow/nothing")
+
+
+def test_a_model_is_renamed_and_deleted_by_whoever_manages_it(served: Served, visit: Visit, name: str) -> None:
+    served.town.register(name)
+    with visit(ANN) as ann, visit(CAROL) as carol:
+        assert 'name="how" value="direct">Rename' not in ann.get(page_of(name))
+        ann.do("rename", {"model": name, "name": f"{name} two", "how": "direct"}, status=403)
+        moved = carol.do("rename", {"model": name, "name": f"{name} two", "how": "direct"})
+        assert moved.headers["location"].startswith(page_of(f"{name} two"))
+        carol.do("delete", {"model": f"{name} two", "confirm": name, "how": "direct"}, status=400)
+        carol.do("delete", {"model": f"{name} two", "confirm": f"{name} two", "how": "direct"})
+        assert "That did not work" in carol.text(page_of(f"{name} two"), status=404)
+
+
+def test_a_version_is_deleted_or_its_deletion_asked_for_but_never_one_in_use(
+    served: Served, visit: Visit, name: str
+) -> None:
+    served.town.register(name)
+    served.town.register(name)
+    with visit(ANN) as ann, visit(CAROL) as carol:
+        carol.do("move", move(name, 2, "Staging", "direct"))
+        assert "It is in use: move it to Archived first" in carol.text(page_of(name, 2))
+        carol.do("delete", {"model": name, "version": "2", "confirm": f"{name}/2", "how": "direct"}, status=409)
+        asked = ann.do("delete", {"model": name, "version": "1", "confirm": f"{name}/1", "how": "request"})
+        number = number_of(asked.headers["location"])
+        carol.do("review", {"request": number, "act": "approve-merge"})
+        assert "All 1" in carol.text(page_of(name))
+
+
+def test_evidence_is_attached_as_text_or_by_its_address_and_taken_off(served: Served, visit: Visit, name: str) -> None:
+    served.town.register(name)
+    said = {"model": name, "version": "1", "how": "direct"}
+    with visit(ANN) as ann:
+        ann.do("evidence", {**said, "name": "evaluation", "content": '{"rmse": 1}'})
+        ann.do("evidence", {**said, "name": "elsewhere", "uri": "s3://x/y", "digest": f"sha256:{'a' * 64}"})
+        shown = ann.text(page_of(name, 1))
+        assert "evaluation" in shown
+        assert "s3://x/y" in shown
+        ann.do("evidence", {**said, "name": "nothing"}, status=400)
+        ann.do("evidence", {**said, "remove": "elsewhere"})
+        assert "s3://x/y" not in ann.text(page_of(name, 1))
+
+
+def test_the_glass_is_broken_only_where_a_gate_stops_and_with_a_reason(served: Served, visit: Visit, name: str) -> None:
+    served.town.register(name)
+    with visit(ANN) as ann:
+        number = number_of(ann.do("move", move(name, 1, "Production", "request")).headers["location"])
+        assert "Break the glass" not in ann.get(f"/requests/{number}")
+        ann.do("review", {"request": number, "act": "break", "body": ""}, status=400)
+        ann.do("review", {"request": number, "act": "break", "body": "the old one is poisoned"})
+        assert "The glass is broken by ann@example.com: the old one is poisoned" in ann.text(f"/requests/{number}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from stagedoor.apps.ui.links import with_query
 from stagedoor.apps.ui.looks import Look
 from stagedoor.core.registry import Ref
 from stagedoor.errors import BadInput
-from stagedoor.workflows import comments, following, hooking, moving, registering, reviewing
+from stagedoor.workflows import attaching, comments, following, hooking, moving, reconciling, registering, reviewing
+from stagedoor.workflows.attaching import Proof
 from stagedoor.workflows.registering import Wish
 from stagedoor.workflows.rights import readable
 from stagedoor.workflows.writing import Lane, Outcome
@@ -36,6 +39,12 @@ NOTICES: Final = {
     "updated": "The request is on the newest main.",
     "merged": "The request is merged.",
     "redelivered": "It was delivered again.",
+    "failed": "It was tried again, and failed again: the list says why.",
+    "renamed": "The model has its new name.",
+    "deleted": "It is deleted.",
+    "attached": "The evidence is attached.",
+    "detached": "The evidence is taken off.",
+    "broken": "The glass is broken: gates and freezes do not hold it back, if two owners agree.",
     "nothing": "Nothing was different, so nothing was done.",
     "in": "You are signed in.",
     "out": "You are signed out.",
@@ -112,6 +121,42 @@ def alias(look: Look, form: Form) -> str:
         ref = str(Ref(name, _number(form.get("target", ""))))
         outcome = registering.alias(look.world, ref, form.get("alias", "").strip(), lane=_lane(form))
     return _written(look, outcome, look.links.model(name), "aliased")
+
+
+def rename(look: Look, form: Form) -> str:
+    """Give a model another name."""
+    name, new = form.get("model", ""), form.get("name", "").strip()
+    readable(look.world, name)
+    outcome = registering.rename(look.world, name, new, lane=_lane(form))
+    return _written(look, outcome, look.links.model(new), "renamed")
+
+
+def delete(look: Look, form: Form) -> str:
+    """Delete a model or a version, once its name was typed."""
+    ref, url = _place(look, form)
+    if form.get("confirm", "").strip() != ref:
+        raise BadInput(f"the name does not say {ref}", where="confirm", fix=f"type {ref} to delete it")
+    outcome = registering.delete(look.world, ref, lane=_lane(form))
+    if outcome.commit:
+        url = look.links.model(form["model"]) if form.get("version") else look.links.home()
+    return _written(look, outcome, url, "deleted")
+
+
+def evidence(look: Look, form: Form) -> str:
+    """Put evidence on a version, as a text or by its address and digest, or take it off."""
+    ref, url = _place(look, form)
+    name, text = form.get("name", "").strip(), form.get("content", "")
+    if form.get("remove"):
+        outcome = attaching.detach(look.world, ref, form["remove"], lane=_lane(form))
+        return _written(look, outcome, url, "detached")
+    if not text:
+        proof = Proof(name=name, uri=form.get("uri", "").strip(), digest=form.get("digest", "").strip())
+        return _written(look, attaching.attach(look.world, ref, proof, lane=_lane(form)), url, "attached")
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "content"
+        file.write_bytes(text.encode())
+        outcome = attaching.attach(look.world, ref, Proof(file=file, name=name), lane=_lane(form))
+    return _written(look, outcome, url, "attached")
 
 
 def follow(look: Look, form: Form) -> str:
@@ -209,6 +254,12 @@ def _ask_for_changes(look: Look, number: int, body: str, head: str) -> None:
     reviewing.request_changes(look.world, number, body, head=head or None)
 
 
+def _break_glass(look: Look, number: int, body: str, head: str) -> None:
+    if not body:
+        raise BadInput("nobody said what the emergency is", where="comment", fix="say why it cannot wait")
+    reviewing.break_glass(look.world, number, body)
+
+
 Review = Callable[[Look, int, str, str], object]
 _REVIEWS: Final[Mapping[str, Review]] = {
     "approve": _approve,
@@ -217,17 +268,22 @@ _REVIEWS: Final[Mapping[str, Review]] = {
     "comment": _say,
     "reject": lambda look, number, body, head: reviewing.reject(look.world, number, body),
     "cancel": lambda look, number, body, head: reviewing.cancel(look.world, number, body),
+    "break": _break_glass,
     "update": lambda look, number, body, head: reviewing.update(look.world, number),
     "merge": lambda look, number, body, head: reviewing.merge(look.world, number, body),
 }
 _REVIEWED: Final = {
     "approve": "approved", "approve-merge": "merged", "changes": "changes", "comment": "commented",
     "reject": "rejected", "cancel": "cancelled", "update": "updated", "merge": "merged",
+    "break": "broken",
 }  # fmt: skip
 
 
 def redeliver(look: Look, form: Form, *, allow_private: bool = False) -> str:
-    """Deliver a call of a webhook again."""
+    """Deliver a call of a webhook again, or whatever else failed and waits."""
+    if form.get("key"):
+        made = reconciling.redeliver(look.world, form["key"], allow_private=allow_private)
+        return _after(look.links.deliveries(), "redelivered" if made.state == "delivered" else "failed")
     hooking.redeliver(look.world, form.get("delivery", ""), allow_private=allow_private)
     return _after(look.links.deliveries(), "redelivered")
 
@@ -237,6 +293,9 @@ ACTS: Final[Mapping[str, Act]] = {
     "describe": describe,
     "tag": tag,
     "alias": alias,
+    "rename": rename,
+    "delete": delete,
+    "evidence": evidence,
     "follow": follow,
     "move": move,
     "comment": comment,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,8 @@ from stagedoor.core.approval import Need
 from stagedoor.core.events import Event
 from stagedoor.core.requests import Request
 from stagedoor.errors import BadRepository, BadSpec, Denied
+from stagedoor.forges.hosted import HostedForge
+from stagedoor.gitstore import Oid
 from stagedoor.workflows.history import Landed, landed, landings_of
 from stagedoor.workflows.moments import Moment
 from stagedoor.workflows.moving import Wanted, moves_of
@@ -89,10 +91,15 @@ class Memory:
         """Put a story in that somebody has read already."""
         self._kept(self._stories, (commit, name), lambda: story, _MOST_STORIES)
 
-    def requests(self, world: World) -> tuple[Request, ...]:
-        """Every request, newest first. Each is read again only when something was added to it."""
+    def requests(self, world: World, refs: Mapping[str, Oid] | None = None) -> tuple[Request, ...]:
+        """Every request, newest first. Each is read again only when something was added to it.
+
+        `refs` are all refs as they are now, where somebody has listed them: that is the dearest part of it.
+        """
+        forge = world.forge
+        tips = forge.tips() if refs is None or isinstance(forge, HostedForge) else forge.tips_among(refs)
         found = []
-        for number, tip in sorted(world.forge.tips().items(), reverse=True):
+        for number, tip in sorted(tips.items(), reverse=True):
             with suppress(BadRepository):
                 # a chain that somebody broke by hand hides no other request
                 found.append(self._kept(self._requests, (str(number), tip), partial(world.forge.get, number), 20_000))
@@ -178,6 +185,8 @@ class Look:
     can_sign_out: bool = False
     notice: str = ""
     everything: bool = False
+    # all refs, where they are listed already
+    refs: Mapping[str, Oid] | None = None
     _open: tuple[Request, ...] | None = field(default=None)
 
     @property
@@ -226,7 +235,7 @@ class Look:
     @cached_property
     def requests(self) -> tuple[Request, ...]:
         """Every request that the viewer may read, newest first; none where it is about the past."""
-        found = self.memory.requests(self.world) if self.moment is None else ()
+        found = self.memory.requests(self.world, self.refs) if self.moment is None else ()
         return tuple(request for request in found if self.may_read_request(request))
 
     def may_read_request(self, request: Request) -> bool:

@@ -89,7 +89,7 @@ def _found(
             if index is not None:
                 try:
                     found = index.search_models(wanted, order, limit=PAGE, token=page or None, may_read=_may_read(look))
-                    total = None if query else index.status().models
+                    total = None if query else look.memory.shown("count", index.commit, "", index.model_count)
                     waiting = _waiting(look)
                     rows = [_row_of_entry(look, entry, waiting) for entry in found.items]
                     return rows, found.token, total, ()
@@ -217,6 +217,9 @@ class May:
     tag: bool = False
     alias: bool = False
     manage: bool = False
+    rename: bool = False
+    delete: bool = False
+    attach: bool = False
     asks: bool = False
 
 
@@ -234,7 +237,10 @@ def may_of(look: Look, path: str) -> May:
         edit=edits and "describe" in spec.direct,
         tag=edits and "tag" in spec.direct,
         alias="alias" in spec.direct and has(Level.PRODUCTION),
-        manage=has(Level.MANAGE),
+        manage=(manages := has(Level.MANAGE)),
+        rename=manages and "rename" in spec.direct,
+        delete=manages and "delete" in spec.direct,
+        attach=edits and "attach" in spec.direct,
         asks=True,
     )
 
@@ -262,6 +268,7 @@ def model(look: Look, name: str, said: Mapping[str, str]) -> dict[str, Any]:
         "requests": look.asked_of(path),
         "owned": _owned(look, path),
         "may": may_of(look, path),
+        "is_in_use": any(version.stage not in (NO_STAGE, ARCHIVED) for version in versions),
         "aliases": sorted(found.aliases.items()),
         "timeline": _timeline(look, story),
         **_chart(found, story, said.get("metric", "")),

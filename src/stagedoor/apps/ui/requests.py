@@ -150,6 +150,7 @@ def request(look: Look, number: int) -> dict[str, Any]:
         "may_cancel": acts and (is_mine or owns),
         "may_update": acts and bool(here.outdated) and (is_mine or owns),
         "may_merge": acts and not here.blockers,
+        "may_break": acts and not here.request.broken and (is_mine or owns) and any(gate.stops for gate in plan.gates),
         "enters": [s for s in (PRODUCTION, STAGING) if any(m.now == s for one in plan.models for m in one.moves)],
     }
 

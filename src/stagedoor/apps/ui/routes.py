@@ -34,6 +34,7 @@ from stagedoor.apps.ui.looks import Look
 from stagedoor.apps.ui.rendering import ASSETS, asset, assets, look_and_feel, render
 from stagedoor.errors import NotFound, RegistryError, Unauthenticated
 from stagedoor.forges.base import Actor
+from stagedoor.gitstore import Oid
 from stagedoor.workflows.moments import state_of_main
 from stagedoor.workflows.world import World
 
@@ -144,10 +145,11 @@ def _show(host: Host, page: Page, request: Request) -> Response:
         return _at_the_door(request, guest)
     said = {key: value[:10_000] for key, value in request.query_params.items()}
     with host.worlds() as world:
-        stamp = _stamp(world, guest, page, request)
+        refs = world.repository.refs("refs/")
+        stamp = _stamp(world, refs, guest, page, request)
         if request.headers.get("if-none-match") == stamp:
             return _made(b"", request, guest, status=304, stamp=stamp)
-        look = _look(host, world, guest, said)
+        look = _look(host, world, guest, said, refs)
         shown = page.view(look, said, request.path_params, request)
         body = render(page.template, {**_common(look, request), **shown})
     return _made(body, request, guest, stamp=stamp, kind=page.kind)
@@ -157,12 +159,13 @@ def _remember(request: Request, guest: Guest) -> None:
     request.scope.setdefault("state", {})["who"] = guest.email or None
 
 
-def _look(host: Host, world: World, guest: Guest, said: Said) -> Look:
+def _look(host: Host, world: World, guest: Guest, said: Said, refs: Mapping[str, Oid] | None = None) -> Look:
     world.actor_override = Actor(guest.email, _name(world, guest.email), "token")
     at = said.get("at", "").strip()
     return Look(
         world, ServerLinks(assets()), host.memory, guest.email, at, state_of_main(world, at) if at else None,
         form_key=guest.form_key, can_sign_out=guest.has_session, notice=NOTICES.get(said.get("done", ""), ""),
+        refs=refs,
     )  # fmt: skip
 
 
@@ -183,11 +186,18 @@ def _common(look: Look, request: Request) -> dict[str, Any]:
     }
 
 
-def _stamp(world: World, guest: Guest, page: Page, request: Request) -> str:
+def _stamp(world: World, refs: Mapping[str, Oid], guest: Guest, page: Page, request: Request) -> str:
     """The ETag: every ref, who looks, at which page; to the minute where the time of day matters."""
-    refs = sorted(world.repository.refs("refs/").items())
     minute = f"{world.now():%Y-%m-%dT%H:%M}" if page.ticks else ""
-    parts = (look_and_feel(), world.main(), repr(refs), guest.email, guest.form_key, str(request.url), minute)
+    parts = (
+        look_and_feel(),
+        world.main(),
+        repr(sorted(refs.items())),
+        guest.email,
+        guest.form_key,
+        str(request.url),
+        minute,
+    )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 
 

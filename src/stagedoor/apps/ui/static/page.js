@@ -1,6 +1,7 @@
 // The pages work without this. It shows times as people say them, closes menus, and searches a static site.
 "use strict";
 (() => {
+  document.documentElement.classList.add("scripted");
   const spans = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"]];
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   for (const time of document.querySelectorAll("time[datetime]")) {
@@ -31,6 +32,12 @@
       form.dataset.sent = "yes";
     });
   }
+  for (const chooser of document.querySelectorAll("input[data-into]")) {
+    chooser.addEventListener("change", async () => {
+      const [file] = chooser.files;
+      if (file) document.getElementById(chooser.dataset.into).value = await file.text();
+    });
+  }
   for (const select of document.querySelectorAll("select[data-submit]")) {
     select.addEventListener("change", () => select.form.requestSubmit());
   }
@@ -54,7 +61,7 @@
   const shows = (model) => {
     const row = document.createElement("tr");
     cell(row, model.name, model.url, "name");
-    cell(row, model.latest || "–");
+    cell(row, model.latest || "–", "", "phone-off");
     cell(row, model.staging || "–");
     cell(row, model.production || "–");
     cell(row, model.owners, "", "phone-off");
