@@ -102,7 +102,7 @@ def test_a_request_with_many_models_is_shown(served: Served, visit: Visit, name:
     from stagedoor.workflows.registering import Wish
     from stagedoor.workflows.writing import Lane
 
-    names = [f"{name} {number:03}" for number in range(130)]
+    names = [f"{name} {number:03}" for number in range(500)]
     world = served.town.as_(CAROL)
     text = served.town.text
     first = f"{name} 000"
@@ -116,6 +116,11 @@ def test_a_request_with_many_models_is_shown(served: Served, visit: Visit, name:
     world.forget()
     outcome = registering.transition(world, [Wish(f"{one}/1", "Staging") for one in names], lane=Lane(propose=True))
     assert outcome.request is not None
-    shown = visit(ANN).text(f"/requests/{outcome.request.number}")
-    assert "and 30 more models" in shown
-    assert "and 70 more files" in shown
+    with visit(ANN) as ann:
+        where = f"/requests/{outcome.request.number}"
+        shown = ann.text(where)
+        assert "and 450 more models" in shown
+        assert "and 450 more files" in shown
+        assert "and 499 more files alike" in shown
+        assert names[499] in ann.text(f"{where}?part=10")
+        assert "No more models" in ann.text(f"{where}?part=11")

@@ -17,7 +17,7 @@ from stagedoor.apps.ui.markdown import rendered
 from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING
 from stagedoor.core.views.plain import counted, number, shortened, visible
 from stagedoor.core.views.plans import count_line, delta_text, said_of
-from stagedoor.core.views.verdicts import part_texts
+from stagedoor.core.views.verdicts import alike, part_texts
 
 _KNOWN: Final = {NO_STAGE: "none", STAGING: "staging", PRODUCTION: "production", ARCHIVED: "archived"}
 ASSETS: Final = ("style.css", "page.js", "icon.svg")
@@ -52,7 +52,7 @@ def environment() -> Environment:
     made.filters.update(
         moment=moment, who=who, visible=visible, number=number, short=lambda oid: oid[:10], markdown=rendered,
         stage_class=stage_class, shortened=shortened, counted=counted, said=said_of, delta=delta_text,
-        parts=part_texts, count_line=count_line,
+        parts=part_texts, alike=alike, count_line=count_line,
     )  # fmt: skip
     made.globals.update(version=__version__)
     return made

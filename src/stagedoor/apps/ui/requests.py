@@ -27,10 +27,10 @@ from stagedoor.workflows.reviewing import Standing
 from stagedoor.workflows.writing import owns_one_of
 
 PAGE: Final = 50
-MOST_FILES: Final = 60
+MOST_FILES: Final = 50
 MOST_LINES: Final = 400
 MOST_BYTES: Final = 300_000
-MOST_MODELS: Final = 100
+MOST_MODELS: Final = 50
 # judging a request takes a plan each, and an inbox of hundreds is read from the top
 MOST_JUDGED: Final = 60
 _STATES: Final = ("open", "waiting", "mine", "merged", "closed", "all")
@@ -54,6 +54,14 @@ class FileDiff:
     path: str
     lines: tuple[tuple[str, str], ...]
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A part of the files that a request changes, and how many there are."""
+
+    shown: tuple[FileDiff, ...]
+    count: int
 
 
 def inbox(look: Look, said: Mapping[str, str]) -> dict[str, Any]:
@@ -121,8 +129,8 @@ class Spoken:
     is_stale: bool = False
 
 
-def request(look: Look, number: int) -> dict[str, Any]:
-    """Everything about one request."""
+def request(look: Look, number: int, part: int = 1) -> dict[str, Any]:
+    """Everything about one request; of many models a part at a time."""
     found = look.world.forge.get(number)
     if not look.may_read_request(found):
         raise Denied(f"{look.viewer or 'nobody in particular'} may not read request {number}", fix="ask its author")
@@ -131,18 +139,20 @@ def request(look: Look, number: int) -> dict[str, Any]:
     acts = look.is_live and bool(look.viewer) and here.request.is_open
     me, is_mine = look.viewer.lower(), look.viewer.lower() in here.request.authors
     owns = acts and owns_one_of(look.world, look.memory.needs(look.world, here.request))
-    files = _files(look, here.request)
+    files = _files(look, here.request, part)
     return {
         "request": here.request,
         "plan": plan,
-        "models": plan.models[:MOST_MODELS],
-        "more_models": max(0, len(plan.models) - MOST_MODELS),
+        "models": plan.models[(part - 1) * MOST_MODELS : part * MOST_MODELS],
+        "more_models": max(0, len(plan.models) - part * MOST_MODELS),
+        "part": part,
         "blockers": here.blockers,
         "outdated": here.outdated if here.request.is_open else (),
         "problems": [problem for problem in plan.problems if problem.code != "SD404"],
         "steps": [_spoken(step, here.request) for step in here.request.steps],
-        "files": files[:MOST_FILES],
-        "more_files": max(0, len(files) - MOST_FILES),
+        "files": files.shown,
+        "file_count": files.count,
+        "more_files": max(0, files.count - part * MOST_FILES),
         "may_review": acts,
         "may_approve": acts and (not is_mine or look.main.spec.owners.author_may_approve),
         "counts": acts and plan.verdict is not None and me in plan.verdict.waiting_for,
@@ -185,17 +195,18 @@ def _words(step: Step) -> str:
             assert_never(step)
 
 
-def _files(look: Look, found: Request) -> tuple[FileDiff, ...]:
+def _files(look: Look, found: Request, part: int) -> Files:
     left = found.base
     if found.state == "merged":
         left = look.world.repository.commit_info(found.merged_as).parents[0]
     right = found.merged_as or found.head
-    return look.memory.shown("files", left, right, lambda: tuple(_diffs(look, left, right)))
+    return look.memory.shown(f"files {part}", left, right, lambda: _diffs(look, left, right, part))
 
 
-def _diffs(look: Look, left: str, right: str) -> Iterator[FileDiff]:
-    for index, change in enumerate(look.world.repository.changes(left, right)):
-        yield _diff(look, change) if index < MOST_FILES else FileDiff(visible_path(change.path), (), "not shown")
+def _diffs(look: Look, left: str, right: str, part: int) -> Files:
+    changes = look.world.repository.changes(left, right)
+    here = changes[(part - 1) * MOST_FILES : part * MOST_FILES]
+    return Files(tuple(_diff(look, change) for change in here), len(changes))
 
 
 def visible_path(path: str) -> str:

@@ -81,6 +81,11 @@ def _number(found: Mapping[str, Any], name: str = "number") -> int:
     return int(text)
 
 
+def _part(said: Said) -> int:
+    text = said.get("part", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 5 else 1
+
+
 def _form(look: Look, said: Said, found: Mapping[str, Any], request: Request) -> Mapping[str, Any]:
     return {}
 
@@ -96,7 +101,7 @@ PAGES: Final = (
          lambda look, said, found, request: versions.version(look, found["name"], _number(found), said), ticks=True),
     Page("/requests", "requests.html", lambda look, said, found, request: requests.inbox(look, said), ticks=True),
     Page("/requests/{number}", "request.html",
-         lambda look, said, found, request: requests.request(look, _number(found)), ticks=True),
+         lambda look, said, found, request: requests.request(look, _number(found), _part(said)), ticks=True),
     Page("/activity", "activity.html", lambda look, said, found, request: stories.activity(look, said)),
     Page("/activity.atom", "activity.atom",
          lambda look, said, found, request: stories.feed(look, said, str(request.base_url)),

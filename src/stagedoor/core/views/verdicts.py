@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stagedoor.core.approval import Ask, Count, Rule, Ruling, Verdict, WhoCan
@@ -51,6 +51,15 @@ def part_texts(ruling: Ruling) -> tuple[tuple[bool, str], ...]:
     rules = ruling.rules if any(rule.section for rule in ruling.rules) else ()
     counts = ((count.holds, ask_text(count.ask)) for count in ruling.counts)
     return (*((rule.holds, rule_text(rule)) for rule in rules), *counts)
+
+
+def alike(rulings: Iterable[Ruling]) -> tuple[tuple[Ruling, tuple[Ruling, ...]], ...]:
+    """The rulings, each with those that say the same of other files: a request of many models asks few people."""
+    groups: dict[object, list[Ruling]] = {}
+    for one in rulings:
+        asks = (one.line, one.owners, one.rules, one.counts, one.approved_by, one.ignored, one.blocked_by)
+        groups.setdefault(asks, []).append(one)
+    return tuple((first, tuple(others)) for first, *others in groups.values())
 
 
 def rule_text(rule: Rule) -> str:
