@@ -242,9 +242,25 @@ class Host:
         """Whose token it is."""
         said = headers.get("private-token", "") if self.kind == "gitlab" else headers.get("authorization", "")
         token = said.removeprefix("Bearer ").removeprefix("token ")
+        if token.count(".") == 2 and "app" in self.settings:
+            return self.app_of(token)
         if token not in self.tokens:
             raise Refuse(401, f"Bad credentials {token}")
         return self.tokens[token]
+
+    def app_of(self, token: str) -> str:
+        """The App whose signed word it is: not one of the future, and for ten minutes at most."""
+        import jwt
+
+        app = self.settings["app"]
+        try:
+            said = jwt.decode(token, app["public"], algorithms=["RS256"], options={"require": ["iat", "exp", "iss"]},
+                              leeway=1e9)  # fmt: skip
+        except jwt.PyJWTError as no:
+            raise Refuse(401, f"A JSON web token could not be decoded: {no}") from no
+        if said["iss"] != app["id"] or said["exp"] - said["iat"] > 600:
+            raise Refuse(401, "'Issuer' claim or 'Expiration time' claim is not acceptable")
+        return "an app"
 
 
 Act = Callable[..., tuple[int, Any]]
@@ -321,6 +337,37 @@ def hub_user(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
     if who.endswith("[bot]"):
         raise Refuse(403, "Resource not accessible by integration")
     return 200, user(who)
+
+
+def app_only(host: Host, who: str) -> dict[str, Any]:
+    if who != "an app":
+        raise Refuse(401, "A JSON web token could not be decoded")
+    return dict(host.settings["app"])
+
+
+@route("GET", r"/app", "github")
+def hub_app(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    return 200, {"id": 1, "slug": app_only(host, who)["slug"]}
+
+
+@route("GET", rf"{REPO}/installation", "github")
+def hub_installation(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    app = app_only(host, who)
+    if not app["installed"]:
+        raise Refuse(404, "Not Found")
+    return 200, {"id": 77, "permissions": app["permissions"]}
+
+
+@route("POST", r"/app/installations/77/access_tokens", "github")
+def hub_access_token(host: Host, who: str, sent: Sent) -> tuple[int, Any]:
+    app = app_only(host, who)
+    body = known(sent, "repositories", "permissions")
+    if body["repositories"] != ["models"] or set(body["permissions"]) - set(app["permissions"]):
+        raise Refuse(422, "The permissions requested are not granted to this installation.")
+    token = f"ghs_{host.number()}"
+    host.tokens[token] = f"{app['slug']}[bot]"
+    ends = (host.settings.get("app_clock") or host.now) + timedelta(hours=1)
+    return 201, {"token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 @route("GET", r"/orgs/([^/]+)/teams/([^/]+)/members", "github")

@@ -53,6 +53,8 @@ class Token:
     value: str = field(repr=False)
     source: str
     is_job: bool = False
+    # whom it acts as, where the host does not say so of a token
+    login: str = ""
 
 
 def from_url(text: str) -> tuple[str, str] | None:
@@ -159,12 +161,16 @@ def find_token(chosen: Chosen, environment: Mapping[str, str], trusted: str | No
     return None
 
 
-def _candidates(chosen: Chosen, environment: Mapping[str, str], trusted: str | None) -> Iterator[Token]:
-    names, hosts = _VARIABLES[chosen.kind]
+def is_trusted(chosen: Chosen, environment: Mapping[str, str], trusted: str | None) -> bool:
+    """Whether what the environment says is for this host: a registry's own files may name any."""
     known = {host for host, kind in WELL_KNOWN.items() if kind == chosen.kind}
-    known |= {_bare_host(environment[name]) for name in hosts if environment.get(name)}
-    if chosen.host in known or chosen.host == trusted:
-        for name in names:
+    known |= {_bare_host(environment[name]) for name in _VARIABLES[chosen.kind][1] if environment.get(name)}
+    return chosen.host in known or chosen.host == trusted
+
+
+def _candidates(chosen: Chosen, environment: Mapping[str, str], trusted: str | None) -> Iterator[Token]:
+    if is_trusted(chosen, environment, trusted):
+        for name in _VARIABLES[chosen.kind][0]:
             yield Token(environment.get(name, ""), name, is_job=name == "CI_JOB_TOKEN")
         if chosen.kind == "gitea" and environment.get("GITEA_ACTIONS"):
             yield Token(environment.get("GITHUB_TOKEN", ""), "GITHUB_TOKEN")

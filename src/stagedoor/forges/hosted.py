@@ -147,6 +147,7 @@ class HostedForge:
         people: Callable[[], People],
         *,
         project: str = "",
+        login: str = "",
         is_rehearsal: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -156,6 +157,7 @@ class HostedForge:
         self.dialect = dialect
         self._people = people
         self.project = project
+        self._login = login
         self._is_rehearsal = is_rehearsal
         self._sleep = sleep
         self._teams: dict[str, tuple[str, ...] | None] = {}
@@ -385,7 +387,7 @@ class HostedForge:
         """Whose token it is."""
         if not self._http.place.has_token:
             raise Denied(f"there is no token for {self.host}", fix=_token_fix(self.dialect.kind, self.host))
-        return self.dialect.read_login(self._http.ask(self.dialect.whoami()))
+        return self._login or self.dialect.read_login(self._http.ask(self.dialect.whoami()))
 
     def _act(self, by: Actor) -> bool:
         """Whether to act at all. `Denied` where the token is somebody else's than whoever is asking."""

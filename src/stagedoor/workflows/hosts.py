@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stagedoor.core.policy import Host
-from stagedoor.forges.choice import WELL_KNOWN, Chosen, Token, choose, dialect_of, find_token, from_url, place_of
+from stagedoor.forges.choice import (
+    WELL_KNOWN,
+    Chosen,
+    Token,
+    choose,
+    dialect_of,
+    find_token,
+    from_url,
+    is_trusted,
+    place_of,
+)
+from stagedoor.forges.github.app import App, AppToken, app_in, log_in
 from stagedoor.forges.hosted import HostedForge
 from stagedoor.forges.http import Http
 from stagedoor.gitstore import Repository
@@ -27,8 +43,43 @@ def host_of(repository: Repository, said: Host, kind: str) -> Chosen | None:
 
 
 def token_for(world: World, chosen: Chosen) -> Token | None:
-    """The token that this clone may use there."""
-    return find_token(chosen, world.environment, world.repository.config("stagedoor.tokenHost"))
+    """The token that this clone may use there: of a GitHub App that the environment names, else somebody's own."""
+    trusted = world.repository.config("stagedoor.tokenHost")
+    if chosen.kind == "github" and is_trusted(chosen, world.environment, trusted):
+        app = app_in(world.environment)
+        if app is not None:
+            found = _kept_or_new(world, chosen, app)
+            return Token(found.value, f"the GitHub App {app.id}", login=found.login)
+    return find_token(chosen, world.environment, trusted)
+
+
+def _kept_or_new(world: World, chosen: Chosen, app: App) -> AppToken:
+    """A token that has some minutes left, from the state folder, which is nobody else's to read; else a new one."""
+    place = world.repository.state_dir() / "github-app.json"
+    whose = f"{chosen.url} {chosen.project} {app.id}"
+    kept = _read_kept(place, whose)
+    if kept is None or not kept.is_good(world.now()):
+        kept = log_in(place_of(chosen, None), app, chosen.project, world.now())
+        said = {"for": whose, "token": kept.value, "ends": kept.ends.isoformat(), "login": kept.login}
+        _write_private(place, json.dumps(said))
+    return kept
+
+
+def _write_private(place: Path, text: str) -> None:
+    new = place.with_name(f"{place.name}.{os.getpid()}-{threading.get_ident()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    new.replace(place)
+
+
+def _read_kept(place: Path, whose: str) -> AppToken | None:
+    try:
+        said = json.loads(place.read_text("utf-8"))
+        if said["for"] != whose:
+            return None
+        return AppToken(str(said["token"]), datetime.fromisoformat(said["ends"]), str(said["login"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _chosen(world: World) -> Chosen | None:
@@ -71,6 +122,7 @@ def hosted(world: World, chosen: Chosen, remote: str) -> HostedForge:
         dialect,
         lambda: world.snapshot().written_people,
         project=chosen.project,
+        login=token.login if token else "",
         is_rehearsal=world.is_rehearsal,
         sleep=world.sleep,
     )
