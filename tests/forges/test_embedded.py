@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from stagedoor.core.requests import Commented, Opened, Reviewed
 from stagedoor.errors import BadInput, BadRepository, Conflict, InvalidState, NotFound
 from stagedoor.forges.base import Actor, Forge, Landing, NotReady
 from stagedoor.forges.embedded import EmbeddedForge
-from stagedoor.gitstore import RefUpdate, Repository, Signature
+from stagedoor.gitstore import Oid, RefUpdate, Repository, Signature
 
 ANN, BOB = Actor("ann@example.com", "Ann"), Actor("bob@example.com", "Bob")
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -194,3 +194,43 @@ def test_a_step_is_kept_with_whom_it_rests_on(forge: EmbeddedForge, repository: 
     review = forge.get(number).steps[-1]
     assert isinstance(review, Reviewed)
     assert review.identity == "token"
+
+
+def read_for_open(forge: EmbeddedForge, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the open requests, and last how many chains were read to find them."""
+    reads: list[int] = []
+    whole = repository.blobs
+
+    def counting(oids: Iterable[Oid]) -> dict[Oid, bytes]:
+        reads.append(1)
+        return whole(oids)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(repository, "blobs", counting)
+        return [*(request.number for request in forge.requests("open")), len(reads)]
+
+
+def test_the_open_requests_are_found_without_reading_what_ended_again(
+    forge: EmbeddedForge, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 6):
+        opened(forge, repository)
+        if number != 3:
+            forge.close(number, "cancelled", "", by=ANN, at=NOW)
+    assert read_for_open(forge, repository, monkeypatch) == [3, 5]
+    assert read_for_open(forge, repository, monkeypatch) == [3, 1]
+    assert read_for_open(EmbeddedForge(repository), repository, monkeypatch) == [3, 1]
+    forge.comment(5, "a word more", by=ANN, at=NOW)
+    assert read_for_open(forge, repository, monkeypatch) == [3, 2]
+    assert read_for_open(forge, repository, monkeypatch) == [3, 1]
+    assert [request.number for request in forge.requests("all")] == [5, 4, 3, 2, 1]
+
+
+def test_a_memory_of_ended_requests_that_does_not_read_costs_nothing_but_time(
+    forge: EmbeddedForge, repository: Repository
+) -> None:
+    opened(forge, repository)
+    opened(forge, repository)
+    forge.close(2, "cancelled", "", by=ANN, at=NOW)
+    (repository.state_dir() / "ended-requests").write_bytes(b"\xff\n0123")
+    assert [request.number for request in forge.requests("open")] == [1]

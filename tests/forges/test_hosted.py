@@ -309,7 +309,7 @@ def test_the_sticky_comment_is_edited_and_never_multiplied(bench: Bench) -> None
 # --- teams ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bench", ["github", "gitlab"], indirect=True)
+@HOSTS
 def test_a_team_of_the_host_owns_what_codeowners_says(bench: Bench) -> None:
     host_of(bench).teams["ml/core"] = ["bob", "zoe"]
     owners = parse("* @ml/core @dan\n", path="CODEOWNERS")

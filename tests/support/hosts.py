@@ -377,6 +377,21 @@ def hub_team(host: Host, who: str, sent: Sent, org: str, slug: str) -> tuple[int
     return 200, [user(login) for login in host.teams[f"{org}/{slug}"]]
 
 
+@route("GET", r"/orgs/([^/]+)/teams", "gitea")
+def tea_teams(host: Host, who: str, sent: Sent, org: str) -> tuple[int, Any]:
+    asks(sent)
+    named = [name.partition("/")[2] for name in host.teams if name.startswith(f"{org}/")]
+    return 200, [{"id": 100 + index, "name": name} for index, name in enumerate(named)]
+
+
+@route("GET", r"/teams/(\d+)/members", "gitea")
+def tea_members(host: Host, who: str, sent: Sent, number: str) -> tuple[int, Any]:
+    listed = list(host.teams.values())
+    if not 0 <= int(number) - 100 < len(listed):
+        raise Refuse(404, "Not Found")
+    return 200, [user(login) for login in listed[int(number) - 100]]
+
+
 @route("GET", rf"{REPO}/collaborators/([^/]+)/permission", *HUB)
 def hub_permission(host: Host, who: str, sent: Sent, login: str) -> tuple[int, Any]:
     return 200, {"permission": "read" if login in host.readers else "write", "user": user(login)}

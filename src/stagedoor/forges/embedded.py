@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from stagedoor.core.requests import (
@@ -31,6 +33,36 @@ MAX_BODY = 65_536
 _STEP = re.compile(r"events/[0-9]{8}-[0-9a-f]{10}\.json")
 
 
+class Ended:
+    """Chains that are known to end a request, by their tips: whoever asks for the open ones need not read them again.
+
+    A tip never comes to say something else, so what is remembered in the state folder stays true, and all of it may be
+    forgotten.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._git = repository
+
+    @property
+    def _file(self) -> Path:
+        return self._git.state_dir() / "ended-requests"
+
+    def tips(self) -> frozenset[str]:
+        """The tips; a line that was half written is none of them."""
+        try:
+            return frozenset(self._file.read_text("ascii").split("\n"))
+        except (OSError, ValueError):
+            return frozenset()
+
+    def add(self, tip: str) -> None:
+        """Remember one. Where that cannot be kept, it is read again the next time."""
+        with (
+            suppress(OSError),
+            os.fdopen(os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as out,
+        ):
+            out.write(f"\n{tip}\n")
+
+
 class EmbeddedForge:
     """The forge that needs no server.
 
@@ -43,6 +75,7 @@ class EmbeddedForge:
         self._git = repository
         self._prefix = prefix
         self._is_rehearsal = is_rehearsal
+        self._ended = Ended(repository)
 
     # --- reading ---
 
@@ -53,9 +86,13 @@ class EmbeddedForge:
     def requests(self, state: State = "open") -> Sequence[Request]:
         """The requests in a state, newest first. A chain that somebody broke by hand hides no other request."""
         found: list[Request] = []
-        for number in sorted((n for n, _ in self._metas()), reverse=True):
+        over = self._ended.tips() if state == "open" else frozenset()
+        for number, tip in sorted(((n, tip) for n, tip in self._metas() if tip not in over), reverse=True):
             with suppress(BadRepository):
-                found.append(self.get(number))
+                request, read, _ = self._read(number)
+                found.append(request)
+                if not request.is_open and tip == read and not self._is_rehearsal:
+                    self._ended.add(tip)
         return tuple(request for request in found if state in ("all", request.state))
 
     def steps(self, number: int) -> tuple[tuple[Oid, Step], ...]:

@@ -374,8 +374,10 @@ class HostedForge:
     def _members(self, team: str) -> tuple[str, ...] | None:
         """Who is in a team of the host; None where nobody tells us, and then nobody owns what it owns."""
         if team not in self._teams:
-            call = self.dialect.team_calls(team)
             try:
+                finding = self.dialect.find_team(team)
+                listed = list(self._http.pages(finding)) if finding else None
+                call = self.dialect.team_calls(team, listed)
                 answer = list(self._http.pages(call))[:_MOST_MEMBERS] if call else None
                 self._teams[team] = None if answer is None else tuple(self.dialect.read_members(answer))
             except RegistryError:

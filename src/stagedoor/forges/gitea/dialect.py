@@ -58,9 +58,16 @@ class GiteaDialect:
     def read_login(self, data: Any) -> str:
         return text_at(data, "login")
 
-    def team_calls(self, name: str) -> Call | None:
-        """The teams of an organisation; one is asked for by its number, which its name does not tell."""
-        return None
+    def find_team(self, name: str) -> Call | None:
+        """The teams of an organisation, of which one has the name: /orgs/{org}/teams."""
+        org = name.partition("/")[0]
+        return Call("GET", f"/orgs/{quote(org, safe='')}/teams", (("limit", 50),))
+
+    def team_calls(self, name: str, found: Any = None) -> Call | None:
+        """The members by the team's number: /teams/{id}/members. Names tell apart whatever their case."""
+        wanted = name.partition("/")[2].lower()
+        team = next((one for one in found or () if text_at(one, "name").lower() == wanted), None)
+        return Call("GET", f"/teams/{number_at(team, 'id')}/members", (("limit", 50),)) if team else None
 
     def read_members(self, data: Any) -> Sequence[str]:
         return tuple(login for one in data if (login := text_at(one, "login")))

@@ -60,7 +60,11 @@ class GitHubDialect:
     def read_login(self, data: Any) -> str:
         return text_at(data, "login")
 
-    def team_calls(self, name: str) -> Call | None:
+    def find_team(self, name: str) -> Call | None:
+        """Its name is all it takes."""
+        return None
+
+    def team_calls(self, name: str, found: Any = None) -> Call | None:
         """Members of `org/team`; it takes `members: read`, which a workflow's own token cannot have."""
         org, slash, slug = name.partition("/")
         if not slash:
