@@ -68,6 +68,19 @@ def test_a_quota_that_is_used_up_for_long_is_an_error_that_says_how_long(http: H
     assert refused.value.fix == "wait 1800 seconds, then repeat"
 
 
+def test_a_secondary_limit_that_names_no_time_is_waited_for_a_minute(http: Http, host: Host, naps: list[float]) -> None:
+    # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+    host.failures = [(403, {}, {"message": "You have exceeded a secondary rate limit."})]
+    assert http.ask(USER)["login"] == "ann"
+    assert naps == [60.0]
+
+
+def test_a_secondary_limit_that_stays_is_an_answer_of_its_own(http: Http, host: Host) -> None:
+    host.failures = [(429, {"Retry-After": "1"}, {"message": "secondary rate limit"})] * 9
+    with pytest.raises(Unavailable, match="its limit of calls is reached"):
+        http.ask(USER)
+
+
 def test_a_plain_403_is_no_reason_to_wait(http: Http, host: Host, naps: list[float]) -> None:
     host.failures = [(403, {}, {"message": "Resource not accessible by integration"})]
     with pytest.raises(Denied, match="Resource not accessible"):

@@ -14,12 +14,18 @@ from stagedoor.workflows import registering, reviewing
 from stagedoor.workflows.reconciling import Options, reconcile
 from stagedoor.workflows.registering import NewVersion, Wish
 from stagedoor.workflows.writing import Lane
-from town import ANN, BOB, CAROL
+from town import ANN, BOB, CAROL, CODEOWNERS
 
 
 @pytest.fixture(params=["github", "gitlab", "gitea"])
 def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HostedTown]:
     with town_on(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HostedTown]:
+    with town_on("github", tmp_path) as made:
         yield made
 
 
@@ -149,3 +155,51 @@ def test_a_merge_in_the_browser_without_an_approval_is_unreviewed(town: HostedTo
     town.as_(CAROL).forge.get(number)
     told = reconcile(town.as_(CAROL), Options()).events
     assert "unreviewed_change" in [event.kind for event in told if event.commit == pr.merged_as]
+
+
+def pushed_by_hand(town: HostedTown, number: int, files: dict[str, str | None]) -> str:
+    """Another head for a request, made by its author with git alone."""
+    pr = town.host.pull(number)
+    world = town.as_(ANN)
+    world.forge.get(number)
+    repository, head = world.repository, town.host.head(pr)
+    raw = {path: None if text is None else text.encode() for path, text in files.items()}
+    tree = repository.write_tree(repository.commit_info(head).tree, raw)
+    who = world.signature()
+    made = repository.commit(tree, (head,), author=who, committer=who, message="x\n")
+    repository.remote("origin").push((RefUpdate(f"refs/heads/{pr.branch}", head, made),))
+    return made
+
+
+def test_a_request_that_renames_another_teams_model_needs_those_who_own_it_there(hub: HostedTown) -> None:
+    theirs, ours = "registry_spec/models/theirs/spam.yaml", "registry_spec/models/ours/spam.yaml"
+    owners = CODEOWNERS + f"/registry_spec/models/theirs/ {CAROL}\n/registry_spec/models/ours/ {BOB}\n"
+    registering.register(hub.as_(ANN), NewVersion("spam", {"source": "s3://models/spam"}))
+    text = hub.text("registry_spec/models/spam.yaml")
+    hub.commit({".github/CODEOWNERS": owners, "registry_spec/models/spam.yaml": None, theirs: text}, "two teams")
+    number = asked(hub)
+    pushed_by_hand(hub, number, {theirs: None, ours: text})
+    reviewing.approve(hub.as_(BOB), number)
+    with pytest.raises(ChecksFailed, match=CAROL):
+        reviewing.merge(hub.as_(BOB), number)
+    assert stage_of(hub) == "None"
+
+
+@pytest.mark.parametrize("kind", ["heads", "tags"])
+def test_a_branch_or_a_tag_that_is_called_like_a_head_takes_its_place_nowhere(hub: HostedTown, kind: str) -> None:
+    number = asked(hub)
+    honest = hub.host.head(hub.host.pull(number))
+    text = hub.text("registry_spec/models/fraud.yaml")
+    evil = pushed_by_hand(hub, number, {"registry_spec/models/evil.yaml": text.replace("fraud", "evil")})
+    pr = hub.host.pull(number)
+    hub.host.git("update-ref", f"refs/heads/{pr.branch}", honest, evil)
+    pr.versions.clear()
+    hub.host.git("update-ref", f"refs/{kind}/{honest}", evil)
+    world = hub.as_(CAROL)
+    world.repository.remote("origin").fetch({f"refs/{kind}/{honest}": f"refs/{kind}/{honest}"})
+    assert reviewing.standing(world, number).request.head == honest
+    reviewing.approve(hub.as_(CAROL), number, head=honest)
+    assert [(one.by, one.head) for one in pr.thoughts] == [("carol", honest)]
+    reviewing.merge(hub.as_(CAROL), number)
+    assert hub.host.git("rev-parse", "main^2") == honest
+    assert hub.as_(ANN).snapshot().registry.names == ("fraud",)
