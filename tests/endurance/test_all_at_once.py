@@ -10,31 +10,20 @@ from pathlib import Path
 import pytest
 from tests.endurance.conftest import SEED
 
-from doors import Workflows
 from judging import git, is_as_said, is_recorded, is_sound, numbers_are_unique, unreviewed
 from linear import Logged, linearize, read_log
-from oracle import BUSY, DENIED, MISSING, STATE, TAKEN, Call, State
+from oracle import BUSY, DENIED, MISSING, STATE, TAKEN, State
 from served import PEOPLE, Served
 from stagedoor.workflows.initialise import initialise
 from stagedoor.workflows.reconciling import reconcile
 from town import ANN, BOB, CAROL, CODEOWNERS, DAVE, Town
-from writer import Plan, started
+from writer import Plan, founded, started
 
 EXPLAINED = {MISSING, TAKEN, DENIED, STATE, BUSY, "RESOURCE_CONFLICT"}
 
 
 def pairs(models: int, prefix: str = "m") -> tuple[tuple[str, str], ...]:
     return tuple((f"{prefix}{n}", f"{prefix}{n}-b") for n in range(models))
-
-
-def founded(at: Path, names: Sequence[tuple[str, str]]) -> list[Logged]:
-    """A model with two versions under each first name: else most calls would be about nothing."""
-    made, door = [], Workflows(at)
-    for name, _ in names:
-        for number in (1, 2):
-            call, begin = Call("register", ANN, name, text=f"s3://{name}/{number}", strict=True), time.monotonic()
-            made.append(Logged(call, begin, time.monotonic(), door.ask(call)))
-    return made
 
 
 def finished(plans: Sequence[Plan]) -> list[Logged]:

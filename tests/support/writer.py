@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from doors import CommandLine, Door, Plugin, Rest, Workflows
+from linear import Logged
 from oracle import Call
 from town import ANN, BOB, CAROL, DAVE
 
@@ -44,8 +45,8 @@ class Plan:
     # a server that follows another copy may read what is not the newest
     reads: bool = True
     tokens: dict[str, str] = field(default_factory=dict)
-    # where the server is may change when it is started anew: a file that says so
-    url_file: str = ""
+    # mean seconds between two calls
+    pause: float = 0.0
 
 
 def calls_of(plan: Plan) -> Iterator[Call]:
@@ -94,19 +95,26 @@ def opened(plan: Plan) -> Door:
 
 def write(plan: Plan) -> None:
     """Ask and log, until the calls or the seconds are over."""
-    door, end = opened(plan), time.monotonic() + plan.seconds
+    door, end, pace = opened(plan), time.monotonic() + plan.seconds, random.Random(plan.seed)
     with Path(plan.log).open("a", buffering=1) as log:
         for number, call in enumerate(calls_of(plan)):
             if number >= plan.calls > 0 or time.monotonic() >= end > plan.seconds > 0:
                 return
-            if plan.url_file and isinstance(door, Rest):
-                door.url = Path(plan.url_file).read_text().strip()
             log.write(json.dumps({"id": number, "at": time.monotonic(), "call": call.plain()}) + "\n")
             got = door.ask(call)
             log.write(json.dumps({"id": number, "at": time.monotonic(), "answer": asdict(got)}) + "\n")
-            if got.lost:
-                # whoever was not answered waits a little, as a client does
-                time.sleep(0.2)
+            # whoever was not answered waits a little, as a client does
+            time.sleep(pace.uniform(0, 2 * plan.pause) + (0.2 if got.lost else 0))
+
+
+def founded(at: Path, names: Sequence[tuple[str, str]]) -> list[Logged]:
+    """A model with two versions under each first name: else most calls would be about nothing."""
+    made, door = [], Workflows(at)
+    for name, _ in names:
+        for number in (1, 2):
+            call, begin = Call("register", ANN, name, text=f"s3://{name}/{number}", strict=True), time.monotonic()
+            made.append(Logged(call, begin, time.monotonic(), door.ask(call)))
+    return made
 
 
 def started(plans: Sequence[Plan]) -> list[subprocess.Popen[bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -34,7 +35,10 @@ class Wanted:
 
 def wanted(world: World, name: str, version: int | None = None, stage: str | None = None) -> tuple[Wanted, ...]:
     """The moves of a model's versions that open requests ask for, oldest request first."""
-    path = world.snapshot().registry.path(name)
+    return _wanted(world, world.snapshot().registry.path(name), version, stage)
+
+
+def _wanted(world: World, path: str, version: int | None, stage: str | None) -> tuple[Wanted, ...]:
     found = [one for request in reversed(world.forge.requests("open")) for one in moves_of(world, request, path)]
     return tuple(one for one in found if version in (None, one.version) and stage in (None, one.to_stage))
 
@@ -77,7 +81,7 @@ def _stage(world: World, name: str, archive_existing: bool) -> str:
 
 
 def move(world: World, ref: Ref, stage: str, *, archive_existing: bool = False, comment: str = "") -> str:
-    """Move a version at once, as the stage's owner; the stage it came from. Where it is already, nothing happens.
+    """Move a version at once, as the stage's owner; the commit. Where it is already, nothing happens, and it is empty.
 
     Requests for the same move lose their meaning and are closed.
     """
@@ -87,24 +91,27 @@ def move(world: World, ref: Ref, stage: str, *, archive_existing: bool = False, 
     before = world.snapshot().registry.version(ref.model, number).stage
     others = [v for v in world.snapshot().registry.model(ref.model).in_stage(to_stage) if v.version != number]
     if before == to_stage and not (archive_existing and others):
-        return before
+        return ""
     intent = Transition(ref.model, number, to_stage, archive_existing, expected=before)
     instead = f"transition-requests/create, or stagedoor request {ref} {to_stage}"
-    write(world, [intent], f"Move {ref} to {to_stage}", comment=comment, instead=instead)
-    for one in wanted(world, ref.model, number, to_stage):
+    commit = write(world, [intent], f"Move {ref} to {to_stage}", comment=comment, instead=instead).commit
+    # the model's file of then: by now it may be renamed, or gone
+    for one in _wanted(world, world.snapshot(commit or None).registry.path(ref.model), number, to_stage):
         if one.is_all:
             _close(world, one, f"{ref} was moved to {to_stage} directly")
-    return before
+    return commit
 
 
 def _close(world: World, one: Wanted, why: str) -> None:
-    world.forge.close(one.request.number, "cancelled", why, by=world.actor, at=world.now())
+    with suppress(InvalidState):
+        # somebody else has closed it meanwhile; what was asked for has landed all the same
+        world.forge.close(one.request.number, "cancelled", why, by=world.actor, at=world.now())
 
 
 # --- by request -----------------------------------------------------------------------------------------------------
 
 
-def ask(world: World, ref: Ref, stage: str, comment: str = "") -> Request:
+def ask(world: World, ref: Ref, stage: str, comment: str = "") -> Wanted:
     """Open a request for a move: one a version, stage and person. Whoever may read the model may ask."""
     readable(world, ref.model)
     to_stage, number = _stage(world, stage, archive_existing=False), ref.version or 0
@@ -120,7 +127,7 @@ def ask(world: World, ref: Ref, stage: str, comment: str = "") -> Request:
     intent = Transition(ref.model, number, to_stage, expected=now)
     outcome = propose(world, [intent], f"Move {ref} to {to_stage}", comment=comment)
     assert outcome.request is not None  # noqa: S101
-    return outcome.request
+    return Wanted(outcome.request, number, now, to_stage, is_all=True)
 
 
 def _open(world: World, ref: Ref, stage: str) -> tuple[Wanted, ...]:
@@ -196,8 +203,11 @@ def _kept(number: int, error: ChecksFailed) -> NoReturn:
 def reject(world: World, ref: Ref, stage: str, comment: str = "") -> Wanted:
     """Refuse what is asked for, as somebody who could approve it: all open requests for the move."""
     found = _open(world, ref, stage)
-    for one in found:
-        reviewing.reject(world, one.request.number, comment)
+    reviewing.reject(world, found[0].request.number, comment)
+    for one in found[1:]:
+        with suppress(InvalidState):
+            # somebody else has closed it meanwhile; the first is refused all the same
+            reviewing.reject(world, one.request.number, comment)
     return found[0]
 
 

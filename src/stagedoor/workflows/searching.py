@@ -27,7 +27,7 @@ from stagedoor.core.search import (
     versions_order,
 )
 from stagedoor.core.spec import RegisteredModel, Version
-from stagedoor.errors import BadInput, BadSpec, RegistryError
+from stagedoor.errors import BadInput, BadSpec, NotFound, RegistryError
 from stagedoor.index import MOST_MODELS, MOST_VERSIONS, CannotKeep, Index, ModelEntry, VersionEntry, milliseconds
 from stagedoor.index import Page as Found
 from stagedoor.workflows import indexing
@@ -68,6 +68,24 @@ class Questions:
     def version(self, world: World, name: str, number: int) -> SeenVersion:
         """One version. `NotFound` says which there are."""
         return _answered(world, lambda index: index.version(name, number), lambda: _version(world, name, number))
+
+    def written_model(self, world: World, name: str, commit: str) -> SeenModel:
+        """A model that a commit of the caller's wrote: as it is, or as it was then if somebody took it away since."""
+        try:
+            return self.model(world, name)
+        except NotFound:
+            if not commit:
+                raise
+            return _model(world, name, commit)
+
+    def written_version(self, world: World, name: str, number: int, commit: str) -> SeenVersion:
+        """A version that a commit of the caller's wrote: as `written_model`."""
+        try:
+            return self.version(world, name, number)
+        except NotFound:
+            if not commit:
+                raise
+            return _version(world, name, number, commit)
 
     def models(self, world: World, query: Query) -> Page[SeenModel]:
         """The models that the actor may read and that match."""
@@ -132,14 +150,14 @@ def _read(world: World, commit: str) -> Iterator[ModelEntry]:
             yield _entry(snapshot.registry.models[path], path, snapshot.blob_of(path))
 
 
-def _model(world: World, name: str) -> ModelEntry:
-    snapshot = world.snapshot()
+def _model(world: World, name: str, commit: str | None = None) -> ModelEntry:
+    snapshot = world.snapshot(commit)
     path = snapshot.registry.path(name)
     return _entry(snapshot.registry.model(name), path, snapshot.blob_of(path))
 
 
-def _version(world: World, name: str, number: int) -> VersionEntry:
-    registry = world.snapshot().registry
+def _version(world: World, name: str, number: int, commit: str | None = None) -> VersionEntry:
+    registry = world.snapshot(commit).registry
     return _version_entry(registry.model(name), registry.version(name, number))
 
 

@@ -219,7 +219,7 @@ def test_a_request_for_the_stage_the_version_is_in_is_refused(sdk: Sdk, three: s
 
 
 def test_what_the_command_line_merges_is_there_at_once(sdk: Sdk, served: Served, three: str) -> None:
-    request = ask(served.town.as_(ANN), Ref(three, 2), "Staging")
+    request = ask(served.town.as_(ANN), Ref(three, 2), "Staging").request
     assert [one.user_id for one in sdk(ANN).list_transition_requests(three, "2")] == [ANN]
     reviewing.approve(served.town.as_(BOB), request.number)
     reviewing.merge(served.town.as_(BOB), request.number)

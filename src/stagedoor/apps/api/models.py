@@ -17,12 +17,17 @@ def _one(visit: Visit, name: str) -> answers.OneModel:
     return answers.OneModel(registered_model=answers.model(visit.questions.model(visit.world, name)))
 
 
+def _written(visit: Visit, name: str, commit: str) -> answers.OneModel:
+    # who may write it may read it, and what has landed is told, whatever became of it
+    seen = visit.questions.written_model(visit.world, name, commit)
+    return answers.OneModel(registered_model=answers.model(seen))
+
+
 @calls("POST", "mlflow/registered-models/create")
 def create_model(visit: Visit, said: asked.CreateModel) -> answers.OneModel:
     """Create a model without a version."""
-    registering.create(visit.world, said.name, said.description, {tag.key: tag.value for tag in said.tags})
-    # who may create it may edit it, and therefore read it
-    return answers.OneModel(registered_model=answers.model(visit.questions.model(visit.world, said.name)))
+    tags = {tag.key: tag.value for tag in said.tags}
+    return _written(visit, said.name, registering.create(visit.world, said.name, said.description, tags).commit)
 
 
 @calls("GET", "mlflow/registered-models/get")
@@ -44,17 +49,16 @@ def get_model_databricks(visit: Visit, said: asked.Named) -> answers.OneModelDat
 def update_model(visit: Visit, said: asked.UpdateModel) -> answers.OneModel:
     """Describe a model."""
     rights.require_readable(visit.world, said.name)
-    if said.description is not None:
-        registering.describe(visit.world, said.name, said.description)
-    return _one(visit, said.name)
+    if said.description is None:
+        return _one(visit, said.name)
+    return _written(visit, said.name, registering.describe(visit.world, said.name, said.description).commit)
 
 
 @calls("POST", "mlflow/registered-models/rename")
 def rename_model(visit: Visit, said: asked.RenameModel) -> answers.OneModel:
     """Give a model another name."""
     rights.require_readable(visit.world, said.name)
-    registering.rename(visit.world, said.name, said.new_name)
-    return _one(visit, said.new_name)
+    return _written(visit, said.new_name, registering.rename(visit.world, said.name, said.new_name).commit)
 
 
 @calls("DELETE", "mlflow/registered-models/delete")

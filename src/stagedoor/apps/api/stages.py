@@ -8,10 +8,11 @@ from stagedoor.apps.api import answers, asked
 from stagedoor.apps.api.calls import Calls, Visit
 from stagedoor.core.owners import Level
 from stagedoor.core.registry import Ref
+from stagedoor.errors import NotFound
 from stagedoor.workflows import activities, following, moving, rights
 from stagedoor.workflows.activities import Activity
 from stagedoor.workflows.moving import Wanted
-from stagedoor.workflows.searching import Query
+from stagedoor.workflows.searching import Query, SeenVersion
 
 calls = Calls("stages and requests")
 
@@ -77,6 +78,9 @@ def _activity(one: Activity, actions: list[str] | None = None) -> answers.Activi
 def _actions(visit: Visit, name: str, one: Wanted) -> list[str]:
     """What the caller may do with an open request."""
     snapshot, me = visit.world.snapshot(), visit.world.actor.email.lower()
+    if snapshot.registry.find(name) is None:
+        # it was taken away while this is answered
+        return []
     path = snapshot.registry.path(name)
     may = rights.may_move(snapshot, me, path, one.from_stage, one.to_stage)
     is_mine = me in one.request.authors
@@ -102,29 +106,30 @@ def _databricks(visit: Visit, name: str, number: int) -> answers.VersionDatabric
     )
 
 
-def _move(visit: Visit, said: asked.Move) -> None:
-    moving.move(
+def _move(visit: Visit, said: asked.Move) -> SeenVersion:
+    commit = moving.move(
         visit.world, Ref(said.name, said.version), said.stage,
         archive_existing=said.archive_existing_versions, comment=said.comment,
     )  # fmt: skip
+    return visit.questions.written_version(visit.world, said.name, said.version, commit)
 
 
 @calls("POST", "mlflow/databricks/model-versions/transition-stage")
 def transition_stage(visit: Visit, said: asked.Move) -> answers.OneVersionDatabricks:
     """Move a version to a stage at once, as the stage's owner."""
-    _move(visit, said)
-    seen = visit.questions.version(visit.world, said.name, said.version)
-    version = _databricks(visit, said.name, said.version)
-    return answers.OneVersionDatabricks(model_version=answers.version(seen), model_version_databricks=version)
+    seen = answers.version(_move(visit, said))
+    try:
+        version = _databricks(visit, said.name, said.version)
+    except NotFound:
+        # it has moved, and is gone by now
+        version = answers.VersionDatabricks(**dict(seen))
+    return answers.OneVersionDatabricks(model_version=seen, model_version_databricks=version)
 
 
 @calls("POST", "mlflow/model-versions/transition-stage")
 def transition_model_version_stage(visit: Visit, said: asked.Move) -> answers.OneVersion:
     """Move a version to a stage at once, as MLflow asks for it."""
-    _move(visit, said)
-    return answers.OneVersion(
-        model_version=answers.version(visit.questions.version(visit.world, said.name, said.version))
-    )
+    return answers.OneVersion(model_version=answers.version(_move(visit, said)))
 
 
 @calls("GET", "mlflow/databricks/model-versions/get")
@@ -146,14 +151,13 @@ def search_model_versions_databricks(visit: Visit, said: asked.SearchVersions) -
 @calls("POST", "mlflow/transition-requests/create")
 def create_transition_request(visit: Visit, said: asked.RequestMove) -> OneRequest:
     """Ask for a move: it is a pull request, and `stagedoor requests` lists it."""
-    request = moving.ask(visit.world, Ref(said.name, said.version), said.stage, said.comment)
-    mine = next(one for one in moving.wanted(visit.world, said.name) if one.request.number == request.number)
+    mine = moving.ask(visit.world, Ref(said.name, said.version), said.stage, said.comment)
     return OneRequest(
         request=TransitionRequest(
             to_stage=mine.to_stage,
-            user_id=request.author,
-            comment=request.body,
-            creation_timestamp=answers.milliseconds(request.opened_at),
+            user_id=mine.request.author,
+            comment=mine.request.body,
+            creation_timestamp=answers.milliseconds(mine.request.opened_at),
             available_actions=_actions(visit, said.name, mine),
         )
     )

@@ -20,6 +20,12 @@ def _one(visit: Visit, name: str, number: int) -> answers.OneVersion:
     return answers.OneVersion(model_version=answers.version(visit.questions.version(visit.world, name, number)))
 
 
+def _written(visit: Visit, name: str, number: int, commit: str) -> answers.OneVersion:
+    # who may write it may read it, and what has landed is told, whatever became of it
+    seen = visit.questions.written_version(visit.world, name, number, commit)
+    return answers.OneVersion(model_version=answers.version(seen))
+
+
 def _ref(visit: Visit, said: asked.Versioned) -> str:
     """The version in the form that workflows take, once it is there and the caller may read it."""
     rights.require_readable(visit.world, said.name)
@@ -38,8 +44,8 @@ def create_model_version(visit: Visit, said: asked.CreateVersion) -> answers.One
         "run": run,
         "tags": {tag.key: tag.value for tag in said.tags},
     }
-    _, ref = registering.register(visit.world, NewVersion(said.name, content, may_create=False))
-    return _one(visit, ref.model, ref.version or 0)
+    outcome, ref = registering.register(visit.world, NewVersion(said.name, content, may_create=False))
+    return _written(visit, ref.model, ref.version or 0, outcome.commit)
 
 
 def _source(world: World, source: str) -> str:
@@ -63,9 +69,9 @@ def get_model_version(visit: Visit, said: asked.Versioned) -> answers.OneVersion
 def update_model_version(visit: Visit, said: asked.UpdateVersion) -> answers.OneVersion:
     """Describe a version."""
     ref = _ref(visit, said)
-    if said.description is not None:
-        registering.describe(visit.world, ref, said.description)
-    return _one(visit, said.name, said.version)
+    if said.description is None:
+        return _one(visit, said.name, said.version)
+    return _written(visit, said.name, said.version, registering.describe(visit.world, ref, said.description).commit)
 
 
 @calls("DELETE", "mlflow/model-versions/delete")

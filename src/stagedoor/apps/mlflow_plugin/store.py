@@ -76,6 +76,14 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         rights.readable(world, _text(name, "name"))
         return entities.model_version(self._questions.version(world, name, number))
 
+    # what has landed is told, whatever became of it before the answer is made
+
+    def _written_model(self, world: World, name: str, commit: str) -> RegisteredModel:
+        return entities.registered_model(self._questions.written_model(world, name, commit))
+
+    def _written_version(self, world: World, name: str, number: int, commit: str) -> ModelVersion:
+        return entities.model_version(self._questions.written_version(world, name, number, commit))
+
     # --- models -----------------------------------------------------------------------------------------------------
 
     def create_registered_model(
@@ -87,8 +95,8 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
     ) -> RegisteredModel:
         """Create a model without a version."""
         with self._writing() as world:
-            registering.create(world, _text(name, "name"), description or "", _tags(tags))
-            return entities.registered_model(self._questions.model(world, name))
+            outcome = registering.create(world, _text(name, "name"), description or "", _tags(tags))
+            return self._written_model(world, name, outcome.commit)
 
     def update_registered_model(
         self, name: str, description: str | None, deployment_job_id: str | None = None
@@ -96,15 +104,15 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         """Describe a model."""
         with self._writing() as world:
             rights.readable(world, _text(name, "name"))
-            registering.describe(world, name, description or "")
-            return self._model(world, name)
+            outcome = registering.describe(world, name, description or "")
+            return self._written_model(world, name, outcome.commit)
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Give a model another name. Refused while a version is in use, as Databricks refuses it."""
         with self._writing() as world:
             rights.readable(world, _text(name, "name"))
-            registering.rename(world, name, _text(new_name, "new_name"))
-            return self._model(world, new_name)
+            outcome = registering.rename(world, name, _text(new_name, "new_name"))
+            return self._written_model(world, new_name, outcome.commit)
 
     def delete_registered_model(self, name: str) -> None:
         """Delete a model and its versions. Refused while a version is in use."""
@@ -174,8 +182,8 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
                 "description": description or "",
                 "tags": _tags(tags),
             }
-            _, ref = registering.register(world, NewVersion(name, content, may_create=False))
-            return self._version(world, name, ref.version or 0)
+            outcome, ref = registering.register(world, NewVersion(name, content, may_create=False))
+            return self._written_version(world, name, ref.version or 0, outcome.commit)
 
     def _facts(self, world: World, origin: Origin, run_link: str) -> dict[str, object]:
         """Source and lineage. A run that nobody can be asked about is recorded by what MLflow said of it."""
@@ -195,8 +203,8 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         """Describe a version."""
         with self._writing() as world:
             rights.readable(world, _text(name, "name"))
-            registering.describe(world, f"{name}/{_number(version)}", description or "")
-            return self._version(world, name, _number(version))
+            outcome = registering.describe(world, f"{name}/{_number(version)}", description or "")
+            return self._written_version(world, name, _number(version), outcome.commit)
 
     def transition_model_version_stage(
         self, name: str, version: object, stage: str, archive_existing_versions: bool = False
@@ -204,8 +212,9 @@ class RegistryStore(AbstractStore):  # type: ignore[misc]
         """Move a version at once, as the stage's owner. Where a request is wanted, the refusal says how to open it."""
         with self._writing() as world:
             ref = Ref(_text(name, "name"), _number(version))
-            moving.move(world, ref, _text(stage, "stage"), archive_existing=bool(archive_existing_versions))
-            return self._version(world, name, _number(version))
+            archive = bool(archive_existing_versions)
+            commit = moving.move(world, ref, _text(stage, "stage"), archive_existing=archive)
+            return self._written_version(world, name, _number(version), commit)
 
     def delete_model_version(self, name: str, version: object) -> None:
         """Delete a version that is not in use; its number is never given again."""

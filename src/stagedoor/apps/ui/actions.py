@@ -193,7 +193,7 @@ def move(look: Look, form: Form) -> str:
         )
         asked = outcome.request
     else:
-        asked = moving.ask(look.world, ref, stage, comment)
+        asked = moving.ask(look.world, ref, stage, comment).request
     return _after(look.links.request(asked.number) if asked else look.links.version(name, number), "asked")
 
 
