@@ -1,4 +1,4 @@
-"""Registries to be stopped in the middle of whatever they do, and one that is written to from everywhere."""
+"""Registries to be stopped in the middle of whatever they do: a checkout and a bare one, with a receiver of notes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import pytest
 
 from crashes import Scene, make_scene
 from receiver import Receiver, receiving
-from served import Served, serve
 from stopping import COMPILER, Stopper, stopper
-
-SEED = int(os.environ.get("ENDURANCE_SEED", "8"))
 
 _CLEAN = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_COLOR": "1", "TZ": "UTC"}
 
@@ -51,12 +48,3 @@ def scene(stop: Stopper, receiver: Receiver, tmp_path_factory: pytest.TempPathFa
 def here(tmp_path: Path) -> Path:
     """Where a trial works."""
     return tmp_path / "here"
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[Served]:
-    """A registry, and a server on it with two processes."""
-    made = serve(tmp_path, "--workers", "2", "--interval", "0.5")
-    yield made
-    made.stop()
-    made.town.close()

@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.endurance.conftest import SEED
 
 from judging import git, is_as_said, is_recorded, is_sound, numbers_are_unique, unreviewed
 from linear import Logged, linearize, read_log
 from oracle import BUSY, DENIED, MISSING, STATE, TAKEN, State
-from served import PEOPLE, Served
+from served import PEOPLE, Served, serve
 from stagedoor.workflows.initialise import initialise
 from stagedoor.workflows.reconciling import reconcile
 from town import ANN, BOB, CAROL, CODEOWNERS, DAVE, Town
-from writer import Plan, founded, started
+from writer import SEED, Plan, founded, started
 
 EXPLAINED = {MISSING, TAKEN, DENIED, STATE, BUSY, "RESOURCE_CONFLICT"}
 
@@ -66,6 +65,15 @@ def told(title: str, logged: Sequence[Logged], began: float, world_figures: str)
 # --- one repository -------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Served]:
+    """A registry, and a server on it with two processes."""
+    made = serve(tmp_path, "--workers", "2", "--interval", "0.5")
+    yield made
+    made.stop()
+    made.town.close()
+
+
 def on_one_repository(one: Served, folder: Path, models: int, calls: int) -> None:
     """Two writers at REST and at the workflows, one at the plugin and one at the command line."""
     began, names = time.monotonic(), pairs(models)
@@ -96,7 +104,7 @@ def test_six_writers_at_four_doors_could_have_written_one_after_the_other(one: S
 
 @pytest.mark.heavy
 def test_six_writers_at_four_doors_could_have_written_ten_thousand_times(one: Served, tmp_path: Path) -> None:
-    on_one_repository(one, tmp_path / "logs", models=20, calls=4000)
+    on_one_repository(one, tmp_path / "logs", models=20, calls=2000)
 
 
 # --- two servers that follow one remote -----------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,18 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from tests.apps.conftest import Sd
-from tests.endurance.conftest import SEED
 
 from doors import CommandLine, Door, Plugin, Rest, Workflows
 from judging import is_as_said, is_recorded, is_sound, numbers_are_unique, unreviewed
 from oracle import Answer, Call, State, agrees, answer
-from served import Served
+from served import Served, serve
 from stagedoor.core.registry import Ref
 from stagedoor.errors import AlreadyExists, ChecksFailed, Conflict, Denied, InvalidState, NotFound
 from stagedoor.workflows import moving
 from stagedoor.workflows.reconciling import reconcile
+from stagedoor.workflows.world import World, world_at
 from town import ANN, BOB, CAROL, DAVE
+from writer import SEED
 
 WHO = st.sampled_from((ANN, BOB, BOB, CAROL, CAROL, CAROL, DAVE))
 NUMBER = st.integers(1, 4)
@@ -111,7 +113,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(who=WHO, which=st.booleans(), version=NUMBER, stage=STAGE)
     def request(self, who: str, which: bool, version: int, stage: str) -> None:
-        world = self.served.town.as_(who)
+        with self.world(who) as world:
+            self._request(world, which, version, stage)
+        self.asked["requests"] += 1
+
+    def _request(self, world: World, which: bool, version: int, stage: str) -> None:
         models = dict(self.state)
         there = dict(models[self.names[which]].versions) if self.names[which] in models else {}
         try:
@@ -122,30 +128,41 @@ class Machine(RuleBasedStateMachine):
             assert there[version].stage == stage
         except AlreadyExists:
             asked = moving.wanted(world, self.names[which], version, stage)
-            assert any(one.request.author == who for one in asked)
+            assert any(one.request.author == world.actor.email for one in asked)
         else:
             assert there[version].stage != stage
-        self.asked["requests"] += 1
-        self.served.town.close()
 
     @rule(who=WHO, which=st.booleans(), version=NUMBER, stage=STAGE)
     def approve(self, who: str, which: bool, version: int, stage: str) -> None:
         """It lands as its owner's move, or is refused and changes nothing."""
         before = self.state
         try:
-            moving.approve(self.served.town.as_(who), Ref(self.names[which], version), stage)
+            with self.world(who) as world:
+                moving.approve(world, Ref(self.names[which], version), stage)
         except (NotFound, Denied, Conflict, InvalidState, ChecksFailed) as refusal:
             assert refusal.what
         else:
             self.state, expected = answer(before, Call("move", who, self.names[which], version, stage))
             assert expected == Answer() and self.state != before
         self.asked["approvals"] += 1
-        self.served.town.close()
 
     @invariant()
     def main_is_as_said(self) -> None:
-        is_as_said(self.served.town.as_(CAROL), self.state)
-        self.served.town.close()
+        with self.world(CAROL) as world:
+            is_as_said(world, self.state)
+
+    def world(self, who: str) -> AbstractContextManager[World]:
+        """The registry as somebody sees it now."""
+        return world_at(self.served.town.path, email=who)
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Served]:
+    """A registry, and a server on it with two processes."""
+    made = serve(tmp_path, "--workers", "2", "--interval", "0.5")
+    yield made
+    made.stop()
+    made.town.close()
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from oracle import Call
 from town import ANN, BOB, CAROL, DAVE
 
 SUPPORT = Path(__file__).parent
+# the seed of the endurance tests: ENDURANCE_SEED=9 pytest -m heavy tests/endurance
+SEED = int(os.environ.get("ENDURANCE_SEED", "8"))
 _OPS = {
     "create": 2, "register": 20, "describe": 6, "tag": 14, "untag": 4, "alias": 6, "unalias": 2, "move": 24,
     "rename": 1, "delete": 4, "versions": 12, "model": 5,
