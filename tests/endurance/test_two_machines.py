@@ -70,7 +70,7 @@ class Machines(RuleBasedStateMachine):
                 assert one.ref == "refs/heads/main" and "grown on both sides" in one.what
                 there = git(self.host, "rev-parse", "main")
                 git(self.host.parent / side, "fetch", "-q", "origin", "main")
-                world.repository.publish((RefUpdate(one.ref, world.main(), there),), "as it is there")  # type: ignore[arg-type]
+                world.repository.publish((RefUpdate(one.ref, world.main(), there),), "as it is there")
 
     @rule(side=SIDE, name=MODEL)
     def ask(self, side: str, name: str) -> None:

@@ -113,6 +113,11 @@ def _close(world: World, one: Wanted, why: str) -> None:
 
 def ask(world: World, ref: Ref, stage: str, comment: str = "") -> Wanted:
     """Open a request for a move: one a version, stage and person. Whoever may read the model may ask."""
+    # in turn, so that who asks twice at once is seen to have asked
+    return world.repository.in_turn(lambda: _ask_once(world, ref, stage, comment), "requests", world.sleep)
+
+
+def _ask_once(world: World, ref: Ref, stage: str, comment: str) -> Wanted:
     readable(world, ref.model)
     to_stage, number = _stage(world, stage, archive_existing=False), ref.version or 0
     now = world.snapshot().registry.version(ref.model, number).stage
