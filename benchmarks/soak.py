@@ -248,7 +248,7 @@ class Soak:
             "owners, people, routes",
         )
         # from here on times are real: an audit compares them with those of the tools
-        self.town.clock = lambda: time_now()  # type: ignore[assignment]
+        self.town.clock = time_now  # type: ignore[assignment]
         self.tokens = {
             who: tokens_of(self.town.as_(CAROL).repository).create(who).secret for who in (ANN, BOB, CAROL, DAVE)
         }
@@ -329,7 +329,7 @@ class Soak:
     def load(self) -> None:
         """Kill, restart, move what is served and ask it, until the time is over."""
         end = time.monotonic() + self.minutes * 60
-        next_kill, next_move = 0.0, 0.0
+        next_kill, next_move, next_word = 0.0, 0.0, time.monotonic() + 60
         while time.monotonic() < end:
             now = time.monotonic()
             if now > next_kill:
@@ -338,6 +338,10 @@ class Soak:
             if now > next_move:
                 self.move_served()
                 next_move = time.monotonic() + self.chance.uniform(20, 60)
+            if now > next_word:
+                commits = git(self.town.path, "rev-list", "--count", "--first-parent", "main")
+                self.say(f"{commits} commits, {self.kills.total()} kills, predictions {dict(self.answers)}")
+                next_word = now + 60
             self.ask_served()
             time.sleep(0.5)
 
@@ -353,7 +357,7 @@ class Soak:
             self.writers[number].send_signal(how)
             self.writers[number].wait()
             self.add_writer(self.plans[number].door, self.plans[number].pause)
-            self.writers[number], self.plans[number] = self.writers.pop(), self.plans[number]
+            self.writers[number] = self.writers.pop()
         elif what == "people":
             self.people.send_signal(how)
             self.people.wait()
@@ -408,8 +412,6 @@ class Soak:
         raise AssertionError(f"{what} never came")
 
     def is_caught_up(self) -> bool:
-        with self.town.as_(CAROL).repository as repository:
-            repository.tip()
         world = self.town.as_(CAROL)
         ledger, status = reconciling.open_ledger(world), reconciling.status(world)
         seen = ledger.cursor()
