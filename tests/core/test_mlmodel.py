@@ -41,3 +41,26 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
 def test_a_file_larger_than_any_card_is_not_read() -> None:
     with pytest.raises(BadInput, match="more than"):
         read(b" " * (MAX_BYTES + 1), "MLmodel")
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, one in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "flavors: *l\n",
+        "flavors: {}\nsignature: {inputs: [{name: *l, type: double}]}\n",
+        "flavors: {}\nsignature: {inputs: [{type: *l}]}\n",
+        "flavors: {}\nsignature: {inputs: [{type: tensor, tensor-spec: {shape: *l}}]}\n",
+        "flavors: {}\nsignature: {inputs: [{type: object, properties: *l}]}\n",
+        "flavors: {}\nsignature: words\n",
+        "flavors: {}\nsignature: {inputs: [1]}\n",
+    ],
+)
+def test_what_says_itself_again_and_again_is_refused_and_not_written_out(said: str) -> None:
+    with pytest.raises(BadInput, match="no MLmodel file"):
+        read((BOMB + said).encode(), "MLmodel")

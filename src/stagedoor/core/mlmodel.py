@@ -51,9 +51,26 @@ def _card(said: Any) -> ModelCard:
         return ModelCard(signature=_signature(said))
     if "flavors" not in said and "signature" not in said:
         raise ValueError("it has neither flavors nor a signature")
-    flavors = said.get("flavors") or {}
+    flavors = _mapping(said.get("flavors") or {})
     signature = said.get("signature")
-    return ModelCard(tuple(sorted(map(str, flavors)))[:100], _signature(signature) if signature else None)
+    return ModelCard(_words(flavors)[:100], _signature(_mapping(signature)) if signature else None)
+
+
+def _mapping(said: Any) -> Mapping[Any, Any]:
+    if not isinstance(said, Mapping):
+        raise ValueError("a mapping is wanted where there is text or a list")
+    return said
+
+
+def _word(said: Any) -> str:
+    """One scalar as text. A list of lists of lists, said again and again by aliases, would be text without end."""
+    if not isinstance(said, str | int | float):
+        raise ValueError("text or a number is wanted where there is a mapping or a list")
+    return str(said)
+
+
+def _words(said: Mapping[Any, Any]) -> tuple[str, ...]:
+    return tuple(sorted(map(_word, said)))
 
 
 def _signature(said: Mapping[str, Any]) -> Signature | None:
@@ -65,20 +82,20 @@ def _columns(said: Any) -> Iterator[Column]:
     columns = json.loads(said) if isinstance(said, str) else said or []
     if not isinstance(columns, list) or len(columns) > MAX_COLUMNS:
         raise ValueError(f"inputs and outputs are lists of at most {MAX_COLUMNS:,} columns")
-    for column in columns:
+    for column in map(_mapping, columns):
         required = column.get("required", not column.get("optional", False))
-        yield Column(name=str(column.get("name") or ""), type=_type(column), required=bool(required))
+        yield Column(name=_word(column.get("name") or ""), type=_type(column), required=bool(required))
 
 
 def _type(column: Mapping[str, Any]) -> str:
     """A column's type in one line: `double`, `tensor(float64, -1×28×28)`, `array(string)`, `object(a, b)`."""
-    kind = str(column["type"])
+    kind = _word(column["type"])
     if kind == "tensor":
-        spec = column.get("tensor-spec") or {}
-        return f"tensor({spec.get('dtype', '?')}, {'×'.join(map(str, spec.get('shape', ())))})"
+        spec = _mapping(column.get("tensor-spec") or {})
+        return f"tensor({_word(spec.get('dtype', '?'))}, {'×'.join(map(_word, spec.get('shape', ())))})"
     if kind in ("array", "map"):
-        inside = column.get("items") or column.get("values") or {}
+        inside = _mapping(column.get("items") or column.get("values") or {})
         return f"{kind}({_type(inside) if 'type' in inside else '?'})"
     if kind == "object":
-        return f"object({', '.join(sorted(map(str, column.get('properties') or {})))})"
+        return f"object({', '.join(_words(_mapping(column.get('properties') or {})))})"
     return kind

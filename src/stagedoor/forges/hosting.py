@@ -145,6 +145,13 @@ def read_mark(body: str) -> tuple[str, str, str]:
 # --- reading JSON that a host sent ----------------------------------------------------------------------------------
 
 
+def each(data: Any) -> Sequence[dict[str, Any]]:
+    """The objects of a list; `Unavailable` for anything else. Half of a list of reviews is not what people decided."""
+    if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
+        raise Unavailable("the host's answer is no list of objects", fix="is this the forge that you named?")
+    return data
+
+
 def text_at(data: Any, *keys: str) -> str:
     """The text at a place, or nothing where the host leaves it out or says null."""
     for key in keys:

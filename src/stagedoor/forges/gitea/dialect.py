@@ -16,6 +16,7 @@ from stagedoor.forges.hosting import (
     Pushing,
     Review,
     Verdict,
+    each,
     known_time,
     number_at,
     text_at,
@@ -70,7 +71,7 @@ class GiteaDialect:
         return Call("GET", f"/teams/{number_at(team, 'id')}/members", (("limit", 50),)) if team else None
 
     def read_members(self, data: Any) -> Sequence[str]:
-        return tuple(login for one in data if (login := text_at(one, "login")))
+        return tuple(login for one in each(data) if (login := text_at(one, "login")))
 
     def may_write(self, login: str) -> Call | None:
         return Call("GET", f"{self._at}/collaborators/{quote(login, safe='')}/permission")
@@ -124,7 +125,7 @@ class GiteaDialect:
     def read_reviews(self, pull: Pull, data: dict[str, Any]) -> Sequence[Review]:
         """The newest review of each person. After a push only `stale` says that it is dead."""
         standing: dict[str, Review] = {}
-        for one in data["reviews"]:
+        for one in each(data["reviews"]):
             who, state = text_at(one, "user", "login"), text_at(one, "state")
             if state not in ("APPROVED", "REQUEST_CHANGES") or not who:
                 continue
@@ -150,7 +151,9 @@ class GiteaDialect:
         return {"commits": Call("GET", f"{self._at}/pulls/{pull.number}/commits", (("page", 1), _PAGE))}
 
     def read_pushers(self, pull: Pull, data: dict[str, Any]) -> Sequence[Pushing]:
-        wrote = [Pushing(text_at(one, role, "login")) for one in data["commits"] for role in ("author", "committer")]
+        wrote = [
+            Pushing(text_at(one, role, "login")) for one in each(data["commits"]) for role in ("author", "committer")
+        ]
         return tuple(one for one in wrote if one.by)
 
     def ask_closer(self, number: int) -> Call | None:

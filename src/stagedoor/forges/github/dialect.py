@@ -16,6 +16,7 @@ from stagedoor.forges.hosting import (
     Pushing,
     Review,
     Verdict,
+    each,
     known_time,
     number_at,
     text_at,
@@ -72,7 +73,7 @@ class GitHubDialect:
         return Call("GET", f"/orgs/{quote(org, safe='')}/teams/{quote(slug, safe='')}/members", (_PAGE,))
 
     def read_members(self, data: Any) -> Sequence[str]:
-        return tuple(login for one in data if (login := text_at(one, "login")))
+        return tuple(login for one in each(data) if (login := text_at(one, "login")))
 
     def may_write(self, login: str) -> Call | None:
         """https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user."""
@@ -128,7 +129,7 @@ class GitHubDialect:
     def read_reviews(self, pull: Pull, data: dict[str, Any]) -> Sequence[Review]:
         """The reviews that stand: the newest of each person that is no mere comment, and none if that is dismissed."""
         standing: dict[str, Review] = {}
-        for one in data["reviews"]:
+        for one in each(data["reviews"]):
             who, state = text_at(one, "user", "login"), text_at(one, "state")
             if state == "DISMISSED":
                 standing.pop(who, None)
@@ -164,12 +165,14 @@ class GitHubDialect:
     def read_pushers(self, pull: Pull, data: dict[str, Any]) -> Sequence[Pushing]:
         pushed = [
             Pushing(text_at(one, "actor", "login"), time_at(one, "timestamp"))
-            for one in data.get("activity", ())
+            for one in each(data.get("activity", []))
             if text_at(one, "activity_type") in ("push", "force_push", "branch_creation")
         ]
         # a branch of that name may have been somebody else's before
         known = [one for one in pushed if one.at is None or one.at >= pull.opened_at]
-        wrote = [Pushing(text_at(one, role, "login")) for one in data["commits"] for role in ("author", "committer")]
+        wrote = [
+            Pushing(text_at(one, role, "login")) for one in each(data["commits"]) for role in ("author", "committer")
+        ]
         # web-flow commits what a person made in the browser
         return tuple(one for one in (*known, *wrote) if one.by and one.by != "web-flow")
 

@@ -17,6 +17,7 @@ from stagedoor.forges.hosting import (
     Pushing,
     Review,
     Verdict,
+    each,
     known_time,
     mark,
     number_at,
@@ -74,14 +75,14 @@ class GitLabDialect:
         return Call("GET", f"/groups/{quote(name, safe='')}/members/all", (_PAGE,))
 
     def read_members(self, data: Any) -> Sequence[str]:
-        return tuple(login for one in data if (login := text_at(one, "username")))
+        return tuple(login for one in each(data) if (login := text_at(one, "username")))
 
     def may_write(self, login: str) -> Call | None:
         return Call("GET", f"{self._at}/members/all", (("query", login), _PAGE))
 
     def read_may_write(self, answer: Answer) -> bool:
-        found = answer.data if answer.is_good and isinstance(answer.data, list) else []
-        return any(isinstance(one, dict) and int(one.get("access_level") or 0) >= _DEVELOPER for one in found)
+        found = each(answer.data) if answer.is_good else ()
+        return any(number_at(one, "access_level") >= _DEVELOPER for one in found)
 
     # --- reading ---
 
@@ -143,13 +144,14 @@ class GitLabDialect:
         not known the oldest version is meant, so that a push makes it stale.
         """
         found: dict[str, Review] = {}
-        for one in data["approvals"].get("approved_by") or ():
+        approved, notes = each([data["approvals"]])[0], each(data["notes"])
+        for one in each(approved.get("approved_by") or []):
             who = text_at(one, "user", "username")
-            at = time_at(one, "approved_at") or _said_at(data["notes"], who, _APPROVED)
-            head = _head_at(data["versions"], at)
+            at = time_at(one, "approved_at") or _said_at(notes, who, _APPROVED)
+            head = _head_at(each(data["versions"]), at)
             if who and head:
                 found[who] = Review(f"approval-{who}-{head[:10]}", who, "approved", head, "", at or pull.opened_at)
-        for review in (*_marked(data["notes"]), *_requested(pull, data["reviewers"])):
+        for review in (*_marked(notes), *_requested(pull, each(data["reviewers"]))):
             if review.by not in found or found[review.by].at < review.at:
                 found[review.by] = review
         return tuple(sorted(found.values(), key=lambda review: review.at))
@@ -159,7 +161,7 @@ class GitLabDialect:
 
     def read_note(self, data: Any) -> Note | None:
         """What a person said; GitLab's own notes are none."""
-        if data.get("system") is True:
+        if isinstance(data, dict) and data.get("system") is True:
             return None
         return Note(
             str(number_at(data, "id")), text_at(data, "author", "username"), text_at(data, "body"),
@@ -172,7 +174,7 @@ class GitLabDialect:
         return {"events": Call("GET", f"{self._at}/events", asked)} if pull.is_own else {}
 
     def read_pushers(self, pull: Pull, data: dict[str, Any]) -> Sequence[Pushing]:
-        mine = [one for one in data.get("events", ()) if text_at(one, "push_data", "ref") == pull.branch]
+        mine = [one for one in each(data.get("events", [])) if text_at(one, "push_data", "ref") == pull.branch]
         found = [Pushing(text_at(one, "author", "username"), time_at(one, "created_at")) for one in mine]
         return tuple(one for one in found if one.by and (one.at is None or one.at >= pull.opened_at))
 
