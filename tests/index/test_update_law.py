@@ -26,8 +26,6 @@ TABLES = {
     "version tags": "SELECT name, v.version, key, value FROM version_tags t JOIN versions v ON t.version = v.row"
     " WHERE died > {seq}",
     "files": "SELECT * FROM files",
-    "touches": "SELECT path, commit_id, (SELECT count(*) FROM touches b WHERE b.path = a.path AND b.row < a.row)"
-    " FROM touches a",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Protocol
 
 
 def believed(times: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
@@ -29,15 +30,43 @@ def believed(times: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
     return tuple(found)
 
 
+class Chain(Protocol):
+    """A first-parent chain, and when each commit of it is believed to have been merged."""
+
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """All of them, oldest first: for who needs every one."""
+        ...
+
+    @property
+    def newest(self) -> tuple[str, datetime]:
+        """The last commit, and when it was merged."""
+        ...
+
+    def __contains__(self, commit: str) -> bool: ...
+
+    def time_of(self, commit: str) -> datetime:
+        """When a commit of the chain was merged."""
+        ...
+
+    def commit_at(self, moment: datetime) -> str | None:
+        """The last commit that was there at a moment; None before the first one."""
+        ...
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """When the first commit behind a moment was merged; None where there is none."""
+        ...
+
+
 @dataclass(frozen=True)
-class Chain:
-    """A first-parent chain, oldest first, and when each commit of it is believed to have been merged."""
+class WholeChain:
+    """A chain that is in memory, oldest commit first."""
 
     commits: tuple[str, ...]
     merged: tuple[datetime, ...]
 
     @classmethod
-    def of(cls, clock: Sequence[tuple[str, datetime]], now: datetime) -> Chain:
+    def of(cls, clock: Sequence[tuple[str, datetime]], now: datetime) -> WholeChain:
         """The chain of these commits and the dates that they claim."""
         return cls(tuple(commit for commit, _ in clock), believed([time for _, time in clock], now))
 
@@ -45,21 +74,23 @@ class Chain:
     def _places(self) -> dict[str, int]:
         return {commit: place for place, commit in enumerate(self.commits)}
 
+    @property
+    def newest(self) -> tuple[str, datetime]:
+        return self.commits[-1], self.merged[-1]
+
     def __contains__(self, commit: str) -> bool:
         return commit in self._places
 
-    def place(self, commit: str) -> int:
-        """How many commits of the chain come before this one of it."""
-        return self._places[commit]
-
     def time_of(self, commit: str) -> datetime:
-        """When a commit of the chain was merged."""
         return self.merged[self._places[commit]]
 
     def commit_at(self, moment: datetime) -> str | None:
-        """The last commit that was there at a moment; None before the first one."""
         place = last_at(self.merged, moment)
         return None if place is None else self.commits[place]
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        place = bisect_right(self.merged, moment)
+        return self.merged[place] if place < len(self.merged) else None
 
 
 def state_at(times: Sequence[datetime], moment: datetime, now: datetime) -> int | None:

@@ -26,9 +26,9 @@ def first_parents(
     return _stream(git, ["rev-list", "--first-parent", "--reverse", *_range(since, until), "--", *wanted])
 
 
-def clock(git: Git, until: Oid) -> list[tuple[Oid, datetime]]:
-    """The whole chain up to `until`, oldest first, with the committer's dates: one process, and no commit is opened."""
-    listed = git.run("rev-list", "--timestamp", "--first-parent", "--reverse", "--end-of-options", until).text
+def clock(git: Git, since: Oid | None, until: Oid) -> list[tuple[Oid, datetime]]:
+    """The chain `(since, until]`, oldest first, with the committer's dates: one process, and no commit is opened."""
+    listed = git.run("rev-list", "--timestamp", "--first-parent", "--reverse", *_range(since, until), "--").text
     pairs = (line.split() for line in listed.splitlines())
     return [(Oid(oid), seconds_as_time(int(seconds))) for seconds, oid in pairs]
 

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -292,6 +292,10 @@ class Repository:
         """What differs between two commits' trees, in path order. Renames are not guessed."""
         return self._trees.changes(old, new, under)
 
+    def gone(self, old: Oid | None, new: Oid, under: str = "") -> list[FileChange]:
+        """The files of one commit that are not in another, in path order."""
+        return [change for change in self._trees.changes(old, new, under, only_gone=True) if change.after is None]
+
     def commit_info(self, oid: Oid) -> CommitInfo:
         kind, data = self._store.read(oid)
         if kind != "commit":
@@ -307,10 +311,17 @@ class Repository:
             self.require_history()
         return history.first_parents(self._git, since, until, paths, self.commit_info)
 
-    def clock(self, until: Oid) -> list[tuple[Oid, datetime]]:
-        """The first-parent chain up to `until`, oldest first, with the dates its committers claim."""
+    def clock(self, until: Oid, since: Oid | None = None) -> list[tuple[Oid, datetime]]:
+        """The first-parent chain after `since` up to `until`, oldest first, with the dates its committers claim.
+
+        A few commits are opened in process, more listed by git. BadRepository when `since` is not on the chain.
+        """
         self.require_history()
-        return history.clock(self._git, until)
+        if since is not None and (near := self._near(since, until)) is not None:
+            return [(one, self.commit_info(one).committer.time.astimezone(UTC)) for _, one in reversed(near)]
+        if since is not None:
+            history.require_chain(self._git, since, until, self.commit_info)
+        return history.clock(self._git, since, until)
 
     def newest_first(self, until: Oid, paths: Sequence[str]) -> Iterator[Oid]:
         """The commits of the first-parent chain that changed one of these files or folders, as many as are taken."""

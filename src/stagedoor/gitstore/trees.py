@@ -131,30 +131,36 @@ class Trees:
                 else:
                     yield prefix + name, entry
 
-    def changes(self, old: Oid | None, new: Oid | None, under: str = "") -> list[FileChange]:
-        """Every path that differs, in path order. Equal folders are never opened, renames are not guessed."""
+    def changes(
+        self, old: Oid | None, new: Oid | None, under: str = "", *, only_gone: bool = False
+    ) -> list[FileChange]:
+        """Every path that differs, in path order. Equal folders are never opened, renames are not guessed.
+
+        With `only_gone` those that are there no more; then what is new is passed by, however much it is.
+        """
         before = None if old is None else self.entry(old, under)
         after = None if new is None else self.entry(new, under)
         found = [
             FileChange(paths.decode(name), was, now)
-            for name, was, now in self._compare(paths.encode(under), before, after)
+            for name, was, now in self._compare(paths.encode(under), before, after, only_gone)
         ]
         return sorted(found, key=lambda change: change.path)
 
     def _compare(
-        self, name: bytes, before: Entry | None, after: Entry | None
+        self, name: bytes, before: Entry | None, after: Entry | None, only_gone: bool
     ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
         waiting = [(name, before, after)]
         while waiting:
             name, before, after = waiting.pop()
-            if before == after:
+            if before == after or (only_gone and before is None):
                 continue
             was, now = (None if side is None or side.is_folder else side for side in (before, after))
-            if was or now:
+            if (was or now) and not (only_gone and now):
                 yield name, was, now
             left, right = (self.folder(side.oid) if side and side.is_folder else {} for side in (before, after))
             prefix = name + b"/" if name else b""
-            differing = (part for part in left.keys() | right.keys() if left.get(part) is not right.get(part))
+            parts = left if only_gone else left.keys() | right.keys()
+            differing = (part for part in parts if left.get(part) is not right.get(part))
             waiting += [(prefix + part, left.get(part), right.get(part)) for part in differing]
 
     def rewrite(self, base: Oid | None, changes: Mapping[str, bytes | Entry | None]) -> Oid:

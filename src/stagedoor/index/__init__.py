@@ -2,6 +2,7 @@
 
 from stagedoor.index.facts import milliseconds, moment
 from stagedoor.index.index import MOST_MODELS, MOST_VERSIONS, Index, Wanted
+from stagedoor.index.past import Past
 from stagedoor.index.shelf import CannotKeep
 from stagedoor.index.values import Listing, ModelEntry, Page, Status, VersionEntry
 
@@ -13,6 +14,7 @@ __all__ = [
     "Listing",
     "ModelEntry",
     "Page",
+    "Past",
     "Status",
     "VersionEntry",
     "Wanted",

@@ -31,7 +31,6 @@ from stagedoor.index.schema import (
     ADD_MODEL_TAG,
     ADD_SOURCE,
     ADD_STATE,
-    ADD_TOUCH,
     ADD_VERSION,
     ADD_VERSION_TAG,
     APPLICATION,
@@ -64,21 +63,8 @@ class _File:
 _Steps = Mapping[str, Sequence[tuple[int, Oid | None]]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """What some commits did: the steps of each path, the time of the newest, and who touched what, oldest first."""
-
-    steps: _Steps
-    last: int
-    touches: Sequence[tuple[str, Oid]]
-
-    def keep_touches(self, db: sqlite3.Connection, seq: int) -> None:
-        """Remember which commits touched which files: the history of one is then read without walking all."""
-        db.executemany(ADD_TOUCH, ((seq, said(path), commit) for path, commit in self.touches))
-
-
-def _walk_on(repository: Repository, since: Oid | None, last: int, tip: Oid, progress: Progress) -> _Walk:
-    """What the commits after `since` did; `last` is the time of the newest one up to there."""
+def _steps(repository: Repository, since: Oid | None, last: int, tip: Oid, progress: Progress) -> tuple[_Steps, int]:
+    """The steps, and the time of the newest commit there is; `last` is that of the newest one up to `since`."""
     root = f"{repository.root}/" if repository.root else ""
     touches = repository.touches(since, tip, root + MODELS.rstrip("/"))
     told = counted(touches, lambda done: progress("Reading history", done, None), 1000)
@@ -89,7 +75,7 @@ def _walk_on(repository: Repository, since: Oid | None, last: int, tip: Oid, pro
         last = at
         for path, blob in made.items():
             found[path].append((at, blob))
-    return _Walk(found, last, [(path, commit) for commit, made in seen for path in made])
+    return found, last
 
 
 def _made(changes: Iterable[FileChange], root: str) -> Iterator[tuple[str, Oid | None]]:
@@ -145,9 +131,8 @@ def build(db: sqlite3.Connection, repository: Repository, tip: Oid, now: int, pr
     db.execute("BEGIN")
     for statement in TABLES.split(";"):
         db.execute(statement)
-    walk = _walk_on(repository, None, 0, tip, progress)
-    walk.keep_touches(db, 1)
-    found = _walked(repository, walk.steps, {})
+    steps, last = _steps(repository, None, 0, tip, progress)
+    found = _walked(repository, steps, {})
     files = {path: file for path, file in found if file is not None}
     db.executemany(ADD_FILE, (_file_row(path, file) for path, file in files.items()))
     chosen = _chosen(files)
@@ -158,7 +143,7 @@ def build(db: sqlite3.Connection, repository: Repository, tip: Oid, now: int, pr
         rows.add([_Named(name_of(path), path, files[path], one) for path, one in batch])
     for statement in INDEXES.split(";"):
         db.execute(statement)
-    db.execute(ADD_STATE, (1, tip, now, walk.last))
+    db.execute(ADD_STATE, (1, tip, now, last))
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
@@ -207,16 +192,15 @@ def update(
     `BadRepository` where the earlier one is not on the way to the later one; then nothing is changed.
     """
     [(last,)] = db.execute("SELECT moment FROM states WHERE seq = ?", (seq,))
-    walk = _walk_on(repository, since, last, tip, progress)
+    steps, last = _steps(repository, since, last, tip, progress)
     db.execute("BEGIN IMMEDIATE")
     try:
-        walk.keep_touches(db, seq + 1)
-        known = {path: file for path in walk.steps if (file := _known(db, path))}
-        after = dict(_walked(repository, walk.steps, known))
+        known = {path: file for path in steps if (file := _known(db, path))}
+        after = dict(_walked(repository, steps, known))
         for path, file in after.items():
             _keep_file(db, path, file)
         _renew(db, repository, seq + 1, {name_of(path) for path in after}, progress, read_before)
-        db.execute(ADD_STATE, (seq + 1, tip, now, walk.last))
+        db.execute(ADD_STATE, (seq + 1, tip, now, last))
         prune(db, now)
         db.execute("COMMIT")
     except BaseException:

@@ -145,12 +145,6 @@ class Index(Kept):
             return ()
         return self._entries(self._rows(Sql(sql, (seq, seq, said(name), value))), seq)
 
-    @mended
-    def touches(self, path: str) -> tuple[Oid, ...]:
-        """The commits of main that changed a model file, by its path from the registry's root; oldest first."""
-        sql = "SELECT commit_id FROM touches WHERE path = ? AND born <= ? ORDER BY row"
-        return tuple(Oid(str(commit)) for (commit,) in self._rows(Sql(sql, (said(path), self.state.seq))))
-
     # --- searching
 
     @mended

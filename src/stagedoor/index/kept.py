@@ -12,12 +12,13 @@ from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 from stagedoor.errors import BadRepository
 from stagedoor.gitstore import Oid, Repository
 from stagedoor.index.build import Known, Progress, build, knows_nothing, update
 from stagedoor.index.facts import milliseconds
+from stagedoor.index.schema import VERSION
 from stagedoor.index.shelf import CannotKeep, Damaged, Shelf, connect, honest
 from stagedoor.index.values import State
 
@@ -47,7 +48,14 @@ def mended(ask: Callable[Concatenate[K, P], T]) -> Callable[Concatenate[K, P], T
 
 
 class Kept:
-    """One reader of the index, for one thread, as a `Repository` is. Every answer is for `commit`."""
+    """One reader of a file that is made from git, for one thread, as a `Repository` is. Every answer is for `commit`.
+
+    This one is of the read index; another kind says what it is by the class's values and the methods under "its kind".
+    """
+
+    room: ClassVar[str] = "index"
+    release: ClassVar[int] = VERSION
+    signs: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -60,14 +68,14 @@ class Kept:
 
         `BadRepository` where the history is not all here, `CannotKeep` where the state folder cannot be written.
         """
+        self._db: sqlite3.Connection | None = None
         repository.require_history()
         self._repository = repository
         self._now = now
         self._progress = progress
         self._read_before = read_before
-        self.shelf = Shelf(repository)
+        self.shelf = Shelf(repository, self.room)
         self.path: Path | None = None
-        self._db: sqlite3.Connection | None = None
         self.state = State(0, "")
         self.key = b""
         try:
@@ -76,10 +84,10 @@ class Kept:
             self.close()
             raise
 
-    @staticmethod
-    def is_there(repository: Repository) -> bool:
+    @classmethod
+    def is_there(cls, repository: Repository) -> bool:
         """Whether one was built before."""
-        return Shelf(repository).current() is not None
+        return Shelf(repository, cls.room).current() is not None
 
     def close(self) -> None:
         """Close the file."""
@@ -109,7 +117,7 @@ class Kept:
         if self.state.commit != self._tip():
             with self.shelf.lock():
                 self._advance()
-        if not self.key:
+        if self.signs and not self.key:
             self.key = self.shelf.key() or self._made_key()
 
     def _made_key(self) -> bytes:
@@ -144,14 +152,26 @@ class Kept:
         if self.path is None:
             raise Damaged("there is none")
         with honest():
-            self._db = connect(self.path)
+            self._db = connect(self.path, version=self.release)
             self.state = self._newest()
+
+    # --- its kind
 
     def _newest(self) -> State:
         row = self.db.execute("SELECT seq, commit_id FROM states ORDER BY seq DESC LIMIT 1").fetchone()
         if row is None:
             raise Damaged("it holds no state")
         return State(*row)
+
+    def _update(self, tip: Oid) -> None:
+        now = milliseconds(self._now())
+        since = self.state
+        update(self.db, self._repository, since.seq, since.commit, tip, now, self._progress, self._read_before)
+
+    def _make(self, db: sqlite3.Connection, tip: Oid) -> None:
+        build(db, self._repository, tip, milliseconds(self._now()), self._progress)
+
+    # --- under the lock
 
     def _advance(self) -> None:
         """Under the lock: whatever another process did is there already, and nobody else does anything now."""
@@ -161,10 +181,7 @@ class Kept:
             with honest():
                 self.state = self._newest()
                 if self.state.commit != (tip := self._tip()):
-                    update(
-                        self.db, self._repository, self.state.seq, self.state.commit, tip,
-                        milliseconds(self._now()), self._progress, self._read_before,
-                    )  # fmt: skip
+                    self._update(tip)
                     self.state = self._newest()
         except (Damaged, BadRepository):
             # no index, a damaged one, or one of a history that main has left
@@ -186,15 +203,15 @@ class Kept:
 
     def _fill(self, path: Path) -> None:
         try:
-            db = connect(path, create=True)
+            db = connect(path, create=True, version=self.release)
         except Damaged as error:
             raise CannotKeep(str(error)) from error
         try:
-            build(db, self._repository, self._tip(), milliseconds(self._now()), self._progress)
+            self._make(db, self._tip())
         finally:
             db.close()
         # the journal is a property of the file, and the next one who opens it finds it so
-        db = connect(path)
+        db = connect(path, version=self.release)
         db.execute("PRAGMA journal_mode = WAL")
         db.close()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 # "stgd", https://www.sqlite.org/pragma.html#pragma_application_id; a file with other numbers is thrown away
 APPLICATION: Final = 0x73746764
-VERSION: Final = 4
+VERSION: Final = 3
 
 # what has not died yet
 LIVE: Final = 1 << 62
@@ -31,12 +31,6 @@ CREATE TABLE files (
     touched INTEGER NOT NULL,
     versions TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE touches (
-    row INTEGER PRIMARY KEY,
-    born INTEGER NOT NULL,
-    path TEXT NOT NULL,
-    commit_id TEXT NOT NULL
-);
 CREATE TABLE models (
     row INTEGER PRIMARY KEY,
     born INTEGER NOT NULL,
@@ -105,7 +99,6 @@ CREATE VIRTUAL TABLE sources USING fts5 (source, content='versions', content_row
 INDEXES: Final = f"""
 CREATE INDEX states_by_commit ON states (commit_id);
 CREATE INDEX files_by_name ON files (name, path);
-CREATE INDEX touches_by_path ON touches (path, row);
 CREATE INDEX models_by_name ON models (name);
 CREATE INDEX models_by_folded ON models (folded, name);
 CREATE INDEX models_by_update ON models (updated_at DESC, name);
@@ -121,7 +114,6 @@ INSERT INTO sources (sources) VALUES ('rebuild');
 """
 
 ADD_FILE: Final = "INSERT OR REPLACE INTO files (path, name, blob, touched, versions) VALUES (?, ?, ?, ?, ?)"
-ADD_TOUCH: Final = "INSERT INTO touches (born, path, commit_id) VALUES (?, ?, ?)"
 ADD_MODEL: Final = """
 INSERT INTO models (
     row, born, name, folded, title, path, blob, id, created_at, created_by, updated_at, last_version, latest,

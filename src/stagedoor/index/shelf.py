@@ -43,13 +43,13 @@ class Damaged(Exception):
 
 
 class Shelf:
-    """The folder of one branch's index."""
+    """The folder of one branch's index; `room` is the folder that it stands in, in the state folder."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, room: str = "index") -> None:
         scope = f"{repository.ref}\0{repository.root}".encode("utf-8", "surrogateescape")
         self.scope = hashlib.sha256(scope).hexdigest()[:16]
         try:
-            self.folder = (repository.state_dir() / "index" / self.scope).absolute()
+            self.folder = (repository.state_dir() / room / self.scope).absolute()
             self.make()
         except OSError as error:
             raise CannotKeep(str(error)) from error
@@ -127,8 +127,8 @@ class Shelf:
         return made
 
 
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
-    """Open a file. `Damaged` where it is not an index of this release."""
+def connect(path: Path, *, create: bool = False, version: int = VERSION) -> sqlite3.Connection:
+    """Open a file. `Damaged` where it is not an index of this release, which `version` says of its kind."""
     try:
         db = sqlite3.connect(
             f"{path.as_uri()}?mode={'rwc' if create else 'rw'}",
@@ -145,7 +145,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         db.create_function("folded", 1, folded, deterministic=True)
         db.create_function("fits", 2, fnmatchcase, deterministic=True)
         if not create:
-            _require_ours(db)
+            _require_ours(db, version)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -32768")
     except BaseException:
@@ -154,9 +154,9 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     return db
 
 
-def _require_ours(db: sqlite3.Connection) -> None:
+def _require_ours(db: sqlite3.Connection, version: int) -> None:
     numbers = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-    if numbers != (APPLICATION, VERSION):
+    if numbers != (APPLICATION, version):
         raise Damaged(f"the numbers {numbers} are not an index of this release")
 
 

@@ -16,9 +16,7 @@ from stagedoor.core.registry import Registry
 from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.trailers import parse as parse_trailers
 from stagedoor.errors import BadSpec
-from stagedoor.gitstore import CommitInfo, Entry, FileChange, Oid, Repository, TooBig
-from stagedoor.index import CannotKeep
-from stagedoor.workflows import indexing
+from stagedoor.gitstore import CommitInfo, Entry, FileChange, Repository, TooBig
 from stagedoor.workflows.snapshots import MAX_FILE, root_of
 from stagedoor.workflows.world import World
 
@@ -145,8 +143,17 @@ def steps(
     """As `landings`, with the models before and after each commit; none is kept when the next one is read."""
     world.repository.require_history()
     reader = _Reader(world.repository)
-    for commit in world.repository.first_parents(since, until or world.main(), paths=tuple(paths)):
+    for commit in _commits(world, since, until or world.main(), tuple(paths)):
         yield _step(world.repository, commit, reader, frozenset(paths))
+
+
+def _commits(world: World, since: str | None, until: str, paths: tuple[str, ...]) -> Iterator[CommitInfo]:
+    """The commits of a stretch of main; those of some files are looked up, where their history is kept."""
+    past = world.past() if paths and since is None else None
+    found = past.touching(paths, until) if past is not None else None
+    if found is None:
+        return world.repository.first_parents(since, until, paths=paths)
+    return map(world.repository.commit_info, found)
 
 
 def landed(world: World, commit: str, paths: Collection[str]) -> Landed:
@@ -163,7 +170,7 @@ def _step(repository: Repository, commit: CommitInfo, reader: _Reader, only: Col
     after: dict[str, RegisteredModel] = {}
     files: list[str] = []
     unread: list[str] = []
-    for change in _of_interest(_changes(repository, parent, commit.oid, only), only):
+    for change in _of_interest(repository, parent, commit.oid, only):
         path = change.path.removeprefix(root) if change.path.startswith(root) else ""
         if is_model_path(path):
             old, new = reader.both(change, path, parent)
@@ -175,40 +182,26 @@ def _step(repository: Repository, commit: CommitInfo, reader: _Reader, only: Col
     return Step(commit, Registry(before), Registry(after), tuple(files), tuple(unread), root)
 
 
-_vanished: dict[tuple[str | None, str], tuple[FileChange, ...]] = {}
-_MOST_VANISHED = 5_000
+def _of_interest(repository: Repository, parent: str | None, commit: str, only: Collection[str]) -> list[FileChange]:
+    """The changes of some files, or of all. One file costs no more where a thousand others change with it.
 
-
-def _changes(repository: Repository, parent: str | None, commit: str, only: Collection[str]) -> Sequence[FileChange]:
-    """What a commit changed; where one file is asked for, no more than `_of_interest` looks at.
-
-    A commit that brings a whole registry changes every file, and each model's story begins with it.
+    Where one appears, what disappears counts too: it may be the same model, moved.
     """
-    if len(only) != 1:
+    if not only:
         return repository.changes(parent, commit)
-    [path] = only
-    before, after = (repository.entry(one, path) if one else None for one in (parent, commit))
-    change = () if before == after else (FileChange(path, before, after),)
-    return change if before is not None else (*change, *_gone(repository, parent, commit))
+    pairs = [
+        (path, repository.entry(parent, path) if parent else None, repository.entry(commit, path)) for path in only
+    ]
+    found = [FileChange(*pair) for pair in pairs if pair[1] != pair[2]]
+    if any(change.before is None for change in found):
+        known = {change.path for change in found}
+        found += [change for change in repository.gone(parent, commit) if change.path not in known]
+    return sorted(found, key=lambda change: change.path)
 
 
-def _gone(repository: Repository, parent: str | None, commit: str) -> tuple[FileChange, ...]:
-    """The files that a commit took away. It is the same for ever, and asked for each file that the commit brought."""
-    key = (parent, commit)
-    if key not in _vanished:
-        found = tuple(change for change in repository.changes(parent, commit) if change.after is None)
-        if len(_vanished) >= _MOST_VANISHED:
-            _vanished.clear()
-        _vanished[key] = found
-    return _vanished[key]
-
-
-def _of_interest(changes: Sequence[FileChange], only: Collection[str]) -> Iterator[FileChange]:
-    """The changes of some files. Where one appears, what disappears counts too: it may be the same model, moved."""
-    appears = any(change.path in only and change.before is None for change in changes)
-    for change in changes:
-        if not only or change.path in only or (appears and change.after is None):
-            yield change
+def _leaf(repository: Repository, commit: str | None, path: str) -> Entry | None:
+    entry = repository.entry(commit, path) if commit else None
+    return None if entry is None or entry.is_folder else entry
 
 
 def _is_policy(path: str, top: str) -> bool:
@@ -258,41 +251,13 @@ def landings_from(world: World, path: str, until: str | None = None) -> tuple[La
     root = root_of(world.repository)
     found: list[Landed] = []
     while True:
-        part = [_only(one, path) for one in _landings_at(world, path, root + path, until)]
+        part = [_only(one, path) for one in landings(world, until=until, paths=(root + path,))]
         found = [*part, *found]
         first = part[0] if part else None
         moved = next((c for c in first.changes if isinstance(c, ModelMoved)), None) if first else None
         if first is None or moved is None or not first.commit.parents:
             return tuple(found)
         path, until = moved.was, first.commit.parents[0]
-
-
-def _landings_at(world: World, path: str, top: str, until: str | None) -> Iterator[Landed]:
-    """The commits that changed one file: those that the index names, or else a walk along main."""
-    commits = _touching(world, path, until)
-    if commits is None:
-        return landings(world, until=until, paths=(top,))
-    reader, only = _Reader(world.repository), frozenset((top,))
-    return (_step(world.repository, world.repository.commit_info(one), reader, only).landed for one in commits)
-
-
-def _touching(world: World, path: str, until: str | None) -> Sequence[Oid] | None:
-    """The commits up to a commit of main that touched a file; None where there is no index that knows."""
-    main = world.main()
-    try:
-        with indexing.opened(world, build=False) as index:
-            if index is None or index.commit != main:
-                return None
-            found = index.touches(path)
-    except CannotKeep:
-        return None
-    if until is None or until == main:
-        return found
-    chain = world.chain()
-    if until not in chain:
-        return None
-    last = chain.place(until)
-    return [one for one in found if one in chain and chain.place(one) <= last]
 
 
 def _only(one: Landed, path: str) -> Landed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -110,8 +109,7 @@ def moments(chain: Chain, commit: str, claimed: datetime, now: datetime) -> tupl
     at = chain.time_of(commit)
     if at == claimed:
         return at, at + _REST
-    later = bisect_right(chain.merged, at)
-    return at, chain.merged[later] if later < len(chain.merged) else now
+    return at, chain.next_after(at) or now
 
 
 def illegal(world: World, case: Case, stories: Stories) -> tuple[Fault, ...]:

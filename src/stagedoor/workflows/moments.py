@@ -51,7 +51,7 @@ def state_of_main(world: World, text: str | None) -> Moment:
     """As `commit_at`, for questions about main itself; None is main as it is now."""
     world.repository.require_history()
     chain = world.chain()
-    moment = Moment(chain.commits[-1], chain.merged[-1]) if text is None else commit_at(world, text)
+    moment = Moment(*chain.newest) if text is None else commit_at(world, text)
     if moment.merged is None:
         raise BadInput(
             f"{text} was never the state of {world.repository.branch}",

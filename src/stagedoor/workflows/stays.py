@@ -114,7 +114,11 @@ def _when_it_was_there(world: World, name: str, number: int | None, commit: str)
 def _last_commit_of(world: World, name: str, commit: str) -> str | None:
     if name_fault(name) is not None or world.snapshot(commit).registry.find(name) is not None:
         return None
-    return world.repository.last_touch(commit, root_of(world.repository) + SPEC_FOLDER, file_name(name))
+    past = world.past()
+    found = past.last_touch(file_name(name), commit) if past is not None else None
+    if found is None:
+        return world.repository.last_touch(commit, root_of(world.repository) + SPEC_FOLDER, file_name(name))
+    return next(iter(found), None)
 
 
 def _path_in(registry: Registry, name: str) -> str | None:
@@ -234,13 +238,20 @@ def _look_back(world: World, search: _Search, until: str) -> str | None:
     """Go back until all is found, or a file had another path before: then the commit from where to look for that."""
     root = root_of(world.repository)
     paths = tuple(search.sought) if len(search.sought) <= _MANY else (root + MODELS.rstrip("/"),)
-    for oid in world.repository.newest_first(until, paths):
+    for oid in _newest_first(world, until, paths):
         one = landed(world, oid, search.sought.keys())
         if search.look(one, root):
             return one.commit.parents[0]
         if not search.sought:
             break
     return None
+
+
+def _newest_first(world: World, until: str, paths: tuple[str, ...]) -> Iterable[str]:
+    """The commits of some files from the newest one back: looked up, where their history is kept."""
+    past = world.past() if all(path.endswith(".yaml") for path in paths) else None
+    found = past.touching(paths, until) if past is not None else None
+    return world.repository.newest_first(until, paths) if found is None else reversed(found)
 
 
 def _holder(model: str, version: Version, landing: Landed | None, since: datetime | None) -> Holder:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from stagedoor.core.layout import REGISTRY_FILE
 from stagedoor.core.owners import OwnersFile
 from stagedoor.core.spec import People, RegisteredModel
-from stagedoor.core.timeline import Chain
+from stagedoor.core.timeline import Chain, WholeChain
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.forges.base import Actor
 from stagedoor.forges.embedded import EmbeddedForge
@@ -28,6 +28,8 @@ from stagedoor.workflows.snapshots import Snapshot, root_of, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from stagedoor.index import Past
 
 
 class Progress(Protocol):
@@ -70,6 +72,7 @@ class World:
     _chains: dict[str, Chain] = field(default_factory=dict)
     # what stays open for the next one who works here; None where nobody comes after
     stays_open: dict[str, Any] | None = None
+    _past: Past | None = None
 
     @cached_property
     def actor(self) -> Actor:
@@ -161,8 +164,34 @@ class World:
         """The first-parent chain of main, or up to a commit, with the times that are believed."""
         oid = until or self.main()
         if oid not in self._chains:
-            self._chains[oid] = Chain.of(self.repository.clock(oid), self.now())
+            past = self.past()
+            kept = past.chain(oid, self.now()) if past is not None else None
+            self._chains[oid] = kept or WholeChain.of(self.repository.clock(oid), self.now())
         return self._chains[oid]
+
+    def past(self) -> Past | None:
+        """The history of main as it is kept beside the repository, brought up to main.
+
+        None where there can be none: in a shallow or partial clone, and where the state folder cannot be written. Then
+        git answers, which takes as long as the history is.
+        """
+        from stagedoor.index import CannotKeep, Past
+
+        if self.repository.is_shallow or self.repository.is_partial or self.repository.tip() is None:
+            return None
+        kept: Past | None = self._past if self.stays_open is None else self.stays_open.pop("past", None)
+        try:
+            if kept is None:
+                kept = Past(self.repository, self.now, self.progress)
+            else:
+                kept.catch_up()
+        except CannotKeep:
+            kept = None
+        if self.stays_open is None:
+            self._past = kept
+        elif kept is not None:
+            self.stays_open["past"] = kept
+        return kept
 
     def forget(self) -> None:
         """Drop what was read: for a process that stays while main moves on."""
