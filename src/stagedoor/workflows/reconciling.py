@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from stagedoor.core.spec import RegisteredModel
 from stagedoor.core.views.plain import jsonable
 from stagedoor.effects.ledger import Attestation, Cursor, Delivery, Ledger, Status
 from stagedoor.errors import BadRepository, BadSpec, Denied, NotFound, RegistryError
+from stagedoor.gitstore import Oid
 from stagedoor.workflows import comments, faults
 from stagedoor.workflows.history import Landed, landings
 from stagedoor.workflows.manifests import Written, deploy
@@ -155,13 +156,13 @@ class _Run:
     def catch_up(self) -> None:
         cursor = self._start()
         cursor = self._servers(self._comments(self._requests(cursor)))
-        commits = self._new_commits(cursor.main or None)
+        total, commits = self._new_commits(cursor.main or None)
         for count, one in enumerate(commits, start=1):
             cursor = cursor.model_copy(update={"main": one.commit.oid})
             self._landed(one)
             self.ledger.put("cursor.json", cursor)
             self._maybe_flush(f"reconcile {one.commit.oid[:10]}")
-            self.world.progress("reconciled", count, len(commits))
+            self.world.progress("reconciled", count, total)
         self.cursor = cursor.main
         if not self.options.dry_run:
             self.ledger.put("cursor.json", cursor)
@@ -183,9 +184,12 @@ class _Run:
         start = self.world.repository.resolve(self.options.start)
         return Cursor(main=start, requests=tips, comments=said, serving=served)
 
-    def _new_commits(self, since: str | None) -> Sequence[Landed]:
+    def _new_commits(self, since: str | None) -> tuple[int, Iterator[Landed]]:
+        """How many commits are new, and each of them, read when it is its turn."""
+        main = self.world.main()
         try:
-            return tuple(landings(self.world, since=since))
+            total = len(self.world.repository.clock(main, Oid(since) if since else None))
+            return total, landings(self.world, since=since, until=main)
         except (BadRepository, NotFound) as error:
             if since is None or self.world.repository.is_shallow:
                 raise
