@@ -268,7 +268,7 @@ ADDRESS = server.stdout.readline().split()[-1]
 def forecast_by(version: int, asked: pd.DataFrame) -> pd.Series:
     """What Production answers, as soon as it is this version that answers."""
     payload = {"dataframe_split": asked.to_dict(orient="split", index=False)}
-    for _ in range(600):
+    for _ in range(1500):
         answer = httpx.post(f"{ADDRESS}/model/{NAME}/Production/invocations", json=payload, timeout=60)
         if answer.status_code == 200 and answer.headers["X-Stagedoor-Version"] == str(version):
             print(f"version {version} answers: {answer.text[:60]}…")
