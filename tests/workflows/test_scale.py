@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stagedoor.workflows import registering, stays
+from stagedoor.workflows import planning, registering, stays
 from stagedoor.workflows.history import activity
 from stagedoor.workflows.reading import history
 from stagedoor.workflows.registering import Wish
@@ -67,3 +67,11 @@ def test_a_question_about_one_model_costs_the_same_however_long_main_is(
     processes, objects = asked(town, ask, monkeypatch)
     assert (processes, objects) == before
     assert processes == 0
+
+
+def test_a_plan_between_two_commits_asks_git_for_requests_alone(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = town.as_(ANN).main()
+    town.register("fraud", source="s3://a/1")
+    head = town.as_(ANN).main()
+    processes, _ = asked(town, lambda world: planning.plan_between(world, base, head), monkeypatch)
+    assert processes == 1

@@ -178,6 +178,9 @@ class Repository:
         """The commit a person means. The registry's branch wins over a tag that borrows its name."""
         if rev in (self.branch, self.ref) and (tip := self.tip()):
             return tip
+        if self._is_commit(rev):
+            # a whole id is never anything else for git, so it need not be asked
+            return Oid(rev)
         if not rev or rev.startswith(("-", ":")) or not can_be_said(rev):
             raise self._unknown(rev)
         said = f"refs/heads/{rev}" if rev.startswith((f"{self.branch}~", f"{self.branch}^")) else rev
@@ -186,6 +189,11 @@ class Repository:
         if answer.code or not is_oid(found):
             raise self._unknown(rev)
         return Oid(found)
+
+    def _is_commit(self, text: str) -> bool:
+        whole = is_oid(text) and len(text) == len(self._trees.empty)
+        known = self._store.info(Oid(text)) if whole else None
+        return known is not None and known[0] == "commit"
 
     def _unknown(self, rev: str) -> NotFound:
         fix = "name a branch, a tag or a commit of this repository"
@@ -237,6 +245,8 @@ class Repository:
         return bases
 
     def is_ancestor(self, a: Oid, b: Oid) -> bool:
+        if not self.is_shallow and self._near(a, b) is not None:
+            return True
         found = self._git.run("merge-base", "--is-ancestor", "--end-of-options", a, b, ok=(0, 1)).code == 0
         if not found and self.is_shallow:
             self.require_history()
