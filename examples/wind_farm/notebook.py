@@ -29,6 +29,8 @@ def unplayed() -> nbformat.NotebookNode:
 def played(folder: Path, data: Path | None) -> nbformat.NotebookNode:
     """The notebook, played in a folder, with what each cell printed and drew."""
     found = unplayed()
+    # the plot goes into the notebook, whatever draws elsewhere
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     os.environ.update({"WIND_FARM_DATA": str(data.resolve())} if data else {})
     client = NotebookClient(
         found, timeout=600, record_timing=False, coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
