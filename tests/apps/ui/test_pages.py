@@ -297,3 +297,11 @@ def test_the_glass_is_broken_only_where_a_gate_stops_and_with_a_reason(served: S
         ann.do("review", {"request": number, "act": "break", "body": ""}, status=400)
         ann.do("review", {"request": number, "act": "break", "body": "the old one is poisoned"})
         assert "The glass is broken by ann@example.com: the old one is poisoned" in ann.text(f"/requests/{number}")
+
+
+def test_lineage_links_out_to_the_commit_and_to_nothing_but_the_web(served: Served, visit: Visit, name: str) -> None:
+    code = {"repository": "https://github.com/wind/farm.git", "commit": "a" * 40}
+    served.town.register(name, code=code, source="javascript:alert(1)")
+    page = visit(ANN).get(page_of(name, 1))
+    assert f'href="https://github.com/wind/farm/commit/{"a" * 40}"' in page
+    assert 'href="javascript' not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -14,7 +15,7 @@ from markupsafe import Markup
 
 from stagedoor import __version__
 from stagedoor.apps.ui.markdown import rendered
-from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING
+from stagedoor.core.spec import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Code
 from stagedoor.core.views.plain import counted, number, shortened, visible
 from stagedoor.core.views.plans import count_line, delta_text, said_of
 from stagedoor.core.views.verdicts import alike, part_texts
@@ -42,6 +43,13 @@ def who(email: str) -> Markup:
     return Markup('<span class="who" title="%s">%s</span>') % (shown, shown.partition("@")[0] or shown)
 
 
+def commit_link(code: Code) -> str:
+    """Where a host shows a commit, as GitHub, Gitea and GitLab do; empty where none can be told."""
+    repository = code.repository.removesuffix("/").removesuffix(".git")
+    is_known = repository.startswith("https://") and re.fullmatch("[0-9a-f]{7,64}", code.commit)
+    return f"{repository}/commit/{code.commit}" if is_known else ""
+
+
 @cache
 def environment() -> Environment:
     """The templates of this package."""
@@ -52,7 +60,7 @@ def environment() -> Environment:
     made.filters.update(
         moment=moment, who=who, visible=visible, number=number, short=lambda oid: oid[:10], markdown=rendered,
         stage_class=stage_class, shortened=shortened, counted=counted, said=said_of, delta=delta_text,
-        parts=part_texts, alike=alike, count_line=count_line,
+        parts=part_texts, alike=alike, commit_link=commit_link, count_line=count_line,
     )  # fmt: skip
     made.globals.update(version=__version__)
     return made
