@@ -161,6 +161,18 @@ def test_numbers_follow_the_highest(bare: Repository, two: tuple[Oid, Oid]) -> N
     assert bare.create_numbered(both, "refs/pull/") == 42
 
 
+def test_a_ref_of_a_strangers_number_does_not_count(bare: Repository, two: tuple[Oid, Oid]) -> None:
+    def one(number: int) -> list[RefUpdate]:
+        return [RefUpdate(f"refs/pull/{number}/head", None, two[0])]
+
+    for odd in ("9" * 40, "1000000000", "1\u0663"):
+        bare.publish([RefUpdate(f"refs/pull/{odd}/head", None, two[0])], "odd")
+    assert bare.create_numbered(one, "refs/pull/") == 1
+    bare.publish([RefUpdate("refs/pull/999999999/head", None, two[0])], "the last")
+    with pytest.raises(BadInput, match="no number follows refs/pull/999999999"):
+        bare.create_numbered(one, "refs/pull/")
+
+
 def test_a_number_somebody_takes_first_is_left_to_them(bare: Repository, two: tuple[Oid, Oid]) -> None:
     def late(number: int) -> list[RefUpdate]:
         if number == 1:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from stagedoor.errors import BadInput, BadRepository
 from stagedoor.gitstore.values import CommitInfo, Oid, Signature
 
+# the name ends at the first `<`: a line of nothing else is read once, and not once for each of them
 _PERSON = re.compile(
-    rb"(?P<name>.*?) ?<(?P<email>[^>]*)>[^0-9-]*(?P<seconds>-?\d+)?(?: (?P<zone>[+-]\d{4,}))?", re.DOTALL
+    rb"(?P<name>[^<]*?) ?<(?P<email>[^>]*)>[^0-9-]*(?P<seconds>-?\d+)?(?: (?P<zone>[+-]\d{4,}))?", re.DOTALL
 )
 # What git itself takes off both ends of a name: https://git-scm.com/docs/git-commit-tree
 _CRUD = "".join(map(chr, range(33))) + ".,:;<>\"\\'"

@@ -18,6 +18,7 @@ from stagedoor.gitstore.values import Oid, Raced, RefUpdate
 if TYPE_CHECKING:
     import pygit2
 
+LAST_NUMBER = 999_999_999
 _HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BAD_REF = re.compile(r"[\0-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.(/|$)|/$")
 _SYMREF_DEPTH = 5
@@ -262,6 +263,8 @@ def create_numbered(
     taken = 0
     for _ in range(_TRIES):
         number = 1 + max((_number(ref, prefix) for ref in existing(prefix)), default=0)
+        if number > LAST_NUMBER:
+            raise BadInput(f"no number follows {prefix}{LAST_NUMBER}", fix=f"take refs of {prefix}{LAST_NUMBER} away")
         if number == taken:  # nobody took it, so it was another of the refs that was there already
             break
         updates = make(number)
@@ -278,5 +281,6 @@ def create_numbered(
 
 
 def _number(ref: str, prefix: str) -> int:
-    found = re.match(r"([1-9]\d*)(?=/|$)", ref.removeprefix(prefix)) if ref.startswith(prefix) else None
+    # a ref with more digits is a stranger's: what follows it would be nobody's number
+    found = re.match(r"([1-9][0-9]{0,8})(?=/|$)", ref.removeprefix(prefix)) if ref.startswith(prefix) else None
     return int(found[1]) if found else 0

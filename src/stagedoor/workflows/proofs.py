@@ -128,6 +128,9 @@ def _bytes_of(snapshot: Snapshot, path: str) -> bytes | None:
         return None
 
 
+_OWN_FILE = re.compile(r"(?<!\S)\S*/stagedoor-[^/\s]+/model\.sig")
+
+
 def _checked(artifact: Path, signature: bytes, key: bytes, name: str) -> Condition:
     with tempfile.TemporaryDirectory(prefix="stagedoor-") as folder:
         file = Path(folder, "key.pem")
@@ -137,7 +140,7 @@ def _checked(artifact: Path, signature: bytes, key: bytes, name: str) -> Conditi
                 case Signed():
                     return Condition(True, f"the artifact is signed with {name}")
                 case NotSigned(reason):
-                    said = re.sub(r"\S*/stagedoor-[^/\s]+/model\.sig", "the signature", reason.replace(str(file), name))
+                    said = _OWN_FILE.sub("the signature", reason.replace(str(file), name))
                     return Condition(False, f"the artifact is not signed: {said}", "have it signed again")
         except BadInput as error:
             return Condition(False, f"{name}: {error.what}", (error.fix or "").replace(str(file), name))

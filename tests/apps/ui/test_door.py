@@ -148,3 +148,12 @@ def test_gits_user_on_this_machine_needs_no_sign_in(alone: Callable[..., Served]
 
 def test_the_sign_in_can_be_asked_of_everybody(alone: Callable[..., Served]) -> None:
     assert httpx.get(alone("--no-local-user").url).status_code == 401
+
+
+def test_a_session_that_somebody_else_chose_is_never_taken_over(served: Served, visit: Visit) -> None:
+    chosen = "A" * 43
+    with visit(None) as ann:
+        ann.client.cookies.set("stagedoor_session", chosen)
+        got = ann.sign_in(served.token(ANN))
+        assert chosen not in got.headers["set-cookie"]
+    assert httpx.get(f"{served.url}/policy", cookies={"stagedoor_session": chosen}).status_code == 401

@@ -25,7 +25,8 @@ from stagedoor.workflows.snapshots import root_of
 
 PAGE: Final = 50
 # what MLflow's grammar is told by; anything else is a part of a name
-_FILTER: Final = re.compile(r"(\btags?\.|\bname\b|\battributes?\.).*(=|\bI?LIKE\b|\bIN\b)", re.IGNORECASE | re.DOTALL)
+_ASKED: Final = re.compile(r"\btags?\.|\bname\b|\battributes?\.", re.IGNORECASE)
+_HOW: Final = re.compile(r"=|\bI?LIKE\b|\bIN\b", re.IGNORECASE)
 _SORTS: Final = {"name": "name", "updated": "last_updated_timestamp"}
 _TRAIL: Final = "~"
 
@@ -104,7 +105,9 @@ def _may_read(look: Look) -> Any:
 
 
 def _wanted(query: str) -> Filter:
-    if _FILTER.search(query):
+    # one search behind the other: in one expression, each name would look through all that follows
+    asked = _ASKED.search(query)
+    if asked and _HOW.search(query, asked.end()):
         return models_filter(query)
     words = query.split()
     return Filter(tuple(TextCondition(Attribute("name"), "ILIKE", f"%{word}%") for word in words[:20]))

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 _LONGEST: Final = 2_000
 # what MLflow says about its own past, and what it repeats of the payload
-_NOISE = re.compile(r"\s*(IMPORTANT: The MLflow Model scoring protocol|Input: ?\n).*", re.DOTALL)
+_NOISE = re.compile(r"(IMPORTANT: The MLflow Model scoring protocol|Input: ?\n).*", re.DOTALL)
 _PREDICTING = re.compile(r"\AFailed to predict data '.*' ?\. ?\nError: ", re.DOTALL)
-_ENFORCING = re.compile(r"\AFailed to enforce schema of data '.*' with schema '.*'\. Error: ", re.DOTALL)
+_ENFORCING = re.compile(r"\AFailed to enforce schema of data '.*'\. Error: ", re.DOTALL)
 _INCIDENT = "Encountered an unexpected error while evaluating the model"
 
 
