@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from stagedoor.core.layout import schema_line
 from stagedoor.core.policy import Quarantine, RegistrySpec, Waiver
-from stagedoor.core.spec import People, RegisteredModel, Unfit, Value, dump
+from stagedoor.core.spec import API_VERSION, People, RegisteredModel, Unfit, Value, dump
 from stagedoor.core.stagefiles import StageFile
 from stagedoor.core.text import Document, edit, format_text, read, render
 from stagedoor.core.webhooks import Webhooks
@@ -23,6 +23,9 @@ V = TypeVar("V", bound=Value)
 
 # who has this many faults in one file mends the first ones first
 MOST_FAULTS: Final = 50
+
+_API_VERSION: Final = re.compile(r"stagedoor/v([1-9][0-9]{0,3})")
+_OWN_API_VERSION: Final = int(API_VERSION.rpartition("v")[2])
 
 _KINDS: Final[dict[str, type[Value]]] = {
     "RegisteredModel": RegisteredModel,
@@ -52,9 +55,24 @@ def value_of(kind: type[V], document: Document) -> V:
     try:
         return kind.model_validate(document.data)
     except ValidationError as error:
+        if (newer := _newer(document)) is not None:
+            raise newer from None
         found = (one for fault in error.errors(include_url=False) for one in _refusals(kind, document, fault))
         first, *others = islice(found, MOST_FAULTS)
         raise BadSpec(first.what, where=first.where, fix=first.fix, also=tuple(others)) from None
+
+
+def _newer(document: Document) -> BadSpec | None:
+    """The refusal of a file that a later release wrote; what else is odd in it is no fault of whoever wrote it."""
+    said = document.data.get("apiVersion") if isinstance(document.data, dict) else None
+    found = _API_VERSION.fullmatch(said) if isinstance(said, str) else None
+    if found is None or int(found[1]) <= _OWN_API_VERSION:
+        return None
+    return BadSpec(
+        f"the file is written for {said}, and this release of stagedoor reads {API_VERSION}",
+        where=document.at(("apiVersion",)),
+        fix="install a newer release of stagedoor; nothing here is damaged",
+    )
 
 
 def text_of(value: FileValue, path: str) -> str:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -142,10 +141,11 @@ class Alone:
         os.close(self._handle)
 
     @classmethod
-    def here(cls, folder: Path) -> Alone | None:
-        """The lock, or None where another process has it, or where the folder cannot be written."""
+    def here(cls, repository: Repository) -> Alone | None:
+        """The lock, or None where another process has it, or where the state folder cannot be written."""
         try:
-            return cls(os.open(folder / "reconcile.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            path = repository.state_dir() / "reconcile.lock"
+            return cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError:
             return None
 
@@ -279,7 +279,7 @@ class Ledger:
         """
         lease = self.lease()
         if self._alone is None:
-            self._alone = Alone.here(self._git.state_dir())
+            self._alone = Alone.here(self._git)
         is_dead = lease is not None and bool(lease.clone) and lease.clone == self._clone
         if lease is not None and lease.holder != self._holder and lease.until > now and not is_dead:
             self._alone = None

@@ -82,7 +82,9 @@ def following(
             yield
         except BaseException:
             for step in [] if has_moved() else reversed(done):
-                step.put_back()
+                # on a full disk it has to wait for whoever comes next; what was wrong in the first place says more
+                with suppress(BadRepository, OSError):
+                    step.put_back()
             raise
 
 
@@ -91,6 +93,9 @@ def mend(checkout: Checkout, tip: Callable[[str], Oid | None]) -> bool:
 
     To be called by whoever has the turn: no living process has such a lock then.
     """
+    for draft in checkout.git_dir.glob("index.stagedoor.*"):
+        with suppress(OSError):
+            draft.unlink()
     lock = checkout.git_dir / "index.lock"
     if (found := _marked(lock)) is None:
         return False
@@ -141,9 +146,10 @@ class _Step:
 
     def unlock(self) -> None:
         """Away with the copy and with what a killed git left beside it, and others may come."""
-        self._draft.unlink(missing_ok=True)
-        self._draft.with_name(f"{self._draft.name}.lock").unlink(missing_ok=True)
-        self._lock.unlink(missing_ok=True)
+        for path in (self._draft, self._draft.with_name(f"{self._draft.name}.lock"), self._lock):
+            # one that stays is ours to anybody who looks
+            with suppress(OSError):
+                path.unlink()
 
     def _take(self) -> None:
         """Editors run `git status` all the time and hold the lock for a moment, so wait a little.
@@ -163,13 +169,17 @@ class _Step:
                         raise self._busy() from error
                 time.sleep(0.02)
         except OSError as error:
-            raise BadRepository(
-                f"{self._checkout.path} cannot be written: {error.strerror}",
-                where=str(self._lock),
-                fix="see to the free space and to who may write there",
-            ) from error
+            raise self._unwritable(error) from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
+
+    def _unwritable(self, error: OSError) -> BadRepository:
+        return BadRepository(
+            f"{self._checkout.path} cannot be written: {error.strerror}",
+            where=str(self._lock),
+            fix="see to the free space and to who may write there",
+        )
 
     def _busy(self) -> BadRepository:
         return BadRepository(
@@ -179,10 +189,13 @@ class _Step:
         )
 
     def _copy(self) -> None:
-        self._draft.unlink(missing_ok=True)
-        self._draft.with_name(f"{self._draft.name}.lock").unlink(missing_ok=True)
-        if self._index.exists():
-            shutil.copy2(self._index, self._draft)
+        try:
+            self._draft.unlink(missing_ok=True)
+            self._draft.with_name(f"{self._draft.name}.lock").unlink(missing_ok=True)
+            if self._index.exists():
+                shutil.copy2(self._index, self._draft)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def check(self) -> None:
         """Refresh, so that a file that was only touched counts as clean; then try, without doing it."""

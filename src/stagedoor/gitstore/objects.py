@@ -59,14 +59,16 @@ class Plumbing:
 
     def __init__(self, git: Git, object_format: str) -> None:
         self.object_format = object_format
-        self._git = git
+        self.git = git
         self._batch: subprocess.Popen[bytes] | None = None
 
     def read(self, oid: Oid) -> tuple[Kind, bytes]:
         out = self._ask("contents", oid)
-        head = parse_header(out.readline())
+        line = out.readline()
+        head = parse_header(line)
         if head is None:
-            raise missing(oid, self._git)
+            # git says `missing`, or it dies of what it reads
+            raise missing(oid, self.git) if line else damaged(oid, self.git)
         kind, size = head
         data = read_exactly(out, size + 1)[:-1]
         return kind, data
@@ -75,31 +77,31 @@ class Plumbing:
         return parse_header(self._ask("info", oid).readline())
 
     def read_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, bytes]]:
-        with _Bulk(self._git, "--batch", oids) as out:
+        with _Bulk(self.git, "--batch", oids) as out:
             for oid in oids:
                 head = parse_header(out.readline())
                 if head is None:
-                    raise missing(oid, self._git)
+                    raise missing(oid, self.git)
                 yield oid, read_exactly(out, head[1] + 1)[:-1]
 
     def info_many(self, oids: Sequence[Oid]) -> Iterator[tuple[Oid, int]]:
-        with _Bulk(self._git, "--batch-check", oids) as out:
+        with _Bulk(self.git, "--batch-check", oids) as out:
             for oid in oids:
                 head = parse_header(out.readline())
                 if head is None:
-                    raise missing(oid, self._git)
+                    raise missing(oid, self.git)
                 yield oid, head[1]
 
     def write_many(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
         if len(objects) == 1:
             [(kind, data)] = objects
-            self._git.write("hash-object", "-t", kind, "-w", "--stdin", stdin=data)
+            self.git.write("hash-object", "-t", kind, "-w", "--stdin", stdin=data)
         elif objects:
-            self._git.write("unpack-objects", "-q", stdin=pack_stream(objects, self.object_format))
+            self.git.write("unpack-objects", "-q", stdin=pack_stream(objects, self.object_format))
 
     def keep(self, objects: Sequence[tuple[Kind, bytes]]) -> None:
         """Very many objects, as one pack."""
-        self._git.write("index-pack", "--stdin", stdin=pack_stream(objects, self.object_format))
+        self.git.write("index-pack", "--stdin", stdin=pack_stream(objects, self.object_format))
 
     def flush(self) -> None:
         """What was written is there already."""
@@ -116,7 +118,7 @@ class Plumbing:
     def _ask(self, verb: str, oid: Oid) -> IO[bytes]:
         if self._batch is None or self._batch.poll() is not None:
             self.close()
-            self._batch = self._git.start("cat-file", "--batch-command", stdin=subprocess.PIPE)
+            self._batch = self.git.start("cat-file", "--batch-command", stdin=subprocess.PIPE)
         assert self._batch.stdin and self._batch.stdout  # noqa: S101 - both are pipes
         self._batch.stdin.write(f"{verb} {oid}\n".encode())
         self._batch.stdin.flush()
@@ -164,21 +166,29 @@ class InProcess:
     def read(self, oid: Oid) -> tuple[Kind, bytes]:
         if (waiting := self._waiting.get(oid)) is not None:
             return waiting
+        import pygit2
+
+        found: Exception | None = None
         for _ in range(2):
             try:
                 number, data = self._odb.read(oid)
                 return _NAMES[int(number)], data
-            except KeyError:
+            except (KeyError, pygit2.GitError) as error:
                 # packs that were put together meanwhile are another folder's worth of files
-                self._opened = self._open()
+                found, self._opened = error, self._open()
+        if not isinstance(found, KeyError):
+            # git would look less closely: it does not compute the id again
+            raise damaged(oid, self._fallback.git) from found
         return self._fallback.read(oid)
 
     def info(self, oid: Oid) -> tuple[Kind, int] | None:
         if (waiting := self._waiting.get(oid)) is not None:
             return waiting[0], len(waiting[1])
+        import pygit2
+
         try:
             number, size = self._odb.read_header(oid)
-        except KeyError:
+        except (KeyError, pygit2.GitError):
             return self._fallback.info(oid)
         return _NAMES[int(number)], size
 
@@ -282,6 +292,14 @@ def _is_ordinary(config: dict[str, str]) -> bool:
 def missing(oid: Oid, git: Git | None = None) -> BadRepository:
     return BadRepository(
         f"object {oid} is missing",
+        where=str(git.git_dir) if git else None,
+        fix="run git fsck, and fetch it again from a healthy clone",
+    )
+
+
+def damaged(oid: Oid, git: Git | None = None) -> BadRepository:
+    return BadRepository(
+        f"object {oid} is damaged",
         where=str(git.git_dir) if git else None,
         fix="run git fsck, and fetch it again from a healthy clone",
     )

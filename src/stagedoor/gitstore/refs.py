@@ -138,8 +138,8 @@ class Refs:
             if not is_locked:
                 self._unlock(self._lock(one), one, since)
         answer = self._transaction(updates, reason, who)
-        # a git that was killed has moved all, some or none of them
-        if answer.code < 0 and self.settle(updates, since):
+        # a git that was killed, or whose disk failed, has moved all, some or none of them
+        if answer.code and (answer.code < 0 or self._has_moved_some(updates)) and self.settle(updates, since):
             return
         if answer.code:
             raise self._refused(updates, answer)
@@ -155,6 +155,9 @@ class Refs:
             env=person,
             holds=True,
         )
+
+    def _has_moved_some(self, updates: Sequence[RefUpdate]) -> bool:
+        return any(one.new != one.old and self.value(one.ref) == one.new for one in updates)
 
     def _confirm(self, update: RefUpdate) -> None:
         """Have the disk say that it has a ref."""
