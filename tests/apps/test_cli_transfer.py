@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -180,12 +179,11 @@ def killed_and_run_again(sd: Sd, registry: Home, uri: str, many: int) -> None:
         [*command, "import", "mlflow", uri, "--batch", "1"],
         stdout=subprocess.DEVNULL,
         env=environment,
-        start_new_session=True,
     )
     while running.poll() is None and registry.git("rev-parse", "main") == before:
         time.sleep(0.05)
-    # with the git that it may have started; the lock that stays tells the next one what to bring to an end
-    os.killpg(running.pid, signal.SIGKILL)
+    # its git may go on for a moment; the lock that stays tells the next one what to bring to an end
+    running.kill()
     running.wait()
     took = take_over(sd, uri)
     assert {row["what"] for row in took["rows"]} <= {"new", "same"}

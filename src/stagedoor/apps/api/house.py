@@ -30,7 +30,7 @@ from stagedoor.workflows.world import World
 
 # Python runs one thread at a time; a few more keep it busy while others wait for git
 AT_ONCE: Final = 8
-# a description of a million characters, each escaped in JSON
+# a description of 100,000 characters, each escaped in JSON, and many tags beside it
 MAX_BODY: Final = 8 * 1024 * 1024
 
 
